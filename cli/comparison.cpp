@@ -1,0 +1,95 @@
+#include "cli/comparison.h"
+
+#include "formats/artifact/atomic_file.h"
+
+namespace lathe::cli {
+namespace {
+
+void check_not_stopped(const Progress& progress) {
+  if (progress.cancelled()) fail(Errc::interrupted, "stopped while comparing");
+}
+
+// Embeddings of the first model are kept as the reference of the others.
+void measure_accuracy(const ComparisonRequest& request, const std::vector<TimedModel>& opened, Report& report,
+                      Progress& progress) {
+  if (!request.task && request.texts.empty()) return;
+  progress.stage("measure accuracy", opened.size());
+  std::vector<float> reference;
+  size_t reference_width = 0;
+  for (size_t i = 0; i < opened.size(); ++i) {
+    check_not_stopped(progress);
+    Embedder embedder(opened[i].model);
+    if (request.task) {
+      report.models[i].task = evaluate_sts(*request.task, embedder.embed(request.task->texts), embedder.dimension());
+    }
+    if (!request.texts.empty()) {
+      std::vector<float> rows = embedder.embed(request.texts);
+      if (i == 0) {
+        reference = std::move(rows);
+        reference_width = embedder.dimension();
+      } else if (embedder.dimension() != reference_width) {
+        fail(Errc::usage, message(report.models[i].path, " gives ", embedder.dimension(), " numbers for a text, ",
+                                  report.models[0].path, " gives ", reference_width));
+      } else {
+        report.models[i].fidelity = fidelity(reference, rows, reference_width);
+      }
+    }
+    progress.advance(i + 1);
+  }
+}
+
+void measure_speed_and_memory(const ComparisonRequest& request, const std::vector<TimedModel>& opened, Report& report,
+                              Progress& progress) {
+  std::vector<const Model*> models;
+  for (const TimedModel& each : opened) models.push_back(&each.model);
+  auto cases = measure_grid(models, request.grid, progress);
+  progress.stage("measure memory", models.size());
+  for (size_t i = 0; i < models.size(); ++i) {
+    check_not_stopped(progress);
+    report.models[i].speed = std::move(cases[i]);
+    report.models[i].peak_memory_bytes = peak_memory_of(request.files[i], request.grid);
+    progress.advance(i + 1);
+  }
+}
+
+}  // namespace
+
+Report compare_artifacts(const ComparisonRequest& request, Progress& progress) {
+  Report report;
+  report.machine = this_machine();
+  std::vector<TimedModel> opened;
+  progress.stage("open", request.files.size());
+  for (size_t i = 0; i < request.files.size(); ++i) {
+    opened.push_back(open_timed(request.files[i]));
+    const std::string name = i < request.names.size() ? request.names[i] : request.files[i].stem().string();
+    report.models.push_back(describe(opened.back(), name));
+    progress.advance(i + 1);
+  }
+  const Artifact& last = *opened.back().model.artifact();
+  const auto object_text = [&](layout::Section which, const char* name) {
+    const Json value = section_json(last, which, name);
+    return value.is_null() ? std::string("{}") : to_text(value);
+  };
+  report.recipe_json = object_text(layout::Section::recipe, "recipe");
+  report.provenance_json = object_text(layout::Section::provenance, "provenance");
+  report.title = report.models.back().name;
+  measure_accuracy(request, opened, report, progress);
+  if (request.speed) measure_speed_and_memory(request, opened, report, progress);
+  return report;
+}
+
+void check_report_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail(Errc::cannot_create, message(folder.string(), ": cannot create folder: ", error.message()));
+  check_writable(folder / "report.json");
+}
+
+void write_reports(const Report& report, const std::filesystem::path& folder) {
+  check_report_folder(folder);
+  write_file(folder / "report.html", report_html(report));
+  write_file(folder / "report.md", report_markdown(report));
+  write_file(folder / "report.json", report_json(report) + "\n");
+}
+
+}  // namespace lathe::cli

@@ -1,0 +1,34 @@
+#pragma once
+// Several artifacts side by side: the measurements behind `compress compare` and the main command's report.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/speed.h"
+#include "compress/evaluate.h"
+
+namespace lathe::cli {
+
+struct ComparisonRequest {
+  std::vector<std::filesystem::path> files;  // the first is the reference
+  std::vector<std::string> names;            // as many, or empty: the files' stems
+  std::optional<StsData> task;               // absent: no accuracy
+  std::vector<std::string> texts;            // empty: no fidelity to the first
+  bool speed = true;                         // speed, interleaved, and peak memory
+  SpeedGrid grid;
+};
+
+/// Fills in models, machine, and recipe and provenance of the last file; gates, calibration and the rest stay empty.
+/// Throws what opening, evaluating and measuring throw, Error{usage} when models that are to be compared give vectors
+/// of different width, and Error{interrupted} when `progress` says so.
+Report compare_artifacts(const ComparisonRequest& request, Progress& progress);
+
+/// Writes report.html, report.md and report.json into `folder`, which is made if need be. Throws
+/// Error{cannot_create, io}.
+void write_reports(const Report& report, const std::filesystem::path& folder);
+/// Throws Error{cannot_create} where write_reports would; called before long work.
+void check_report_folder(const std::filesystem::path& folder);
+
+}  // namespace lathe::cli

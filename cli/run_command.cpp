@@ -1,0 +1,180 @@
+// compress run FILE: lines of text in, one row of numbers for each out.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/text.h"
+#include "formats/artifact/atomic_file.h"
+#include "formats/artifact/mapped_file.h"
+#include "runtime/text/embedder.h"
+
+namespace lathe::cli {
+namespace {
+
+// Rows go out after so many texts, so that memory stays bounded and a reader sees the first ones soon.
+constexpr size_t kTextsPerWrite = 1024;
+
+struct RunArguments {
+  std::vector<std::string> files;
+  std::vector<std::string> texts;
+  std::optional<std::string> input;
+  std::optional<std::string> output;
+  std::string format = "tsv";
+  uint64_t threads = 0;
+  bool json = false;
+  bool quiet = false;
+};
+
+bool parse(const std::vector<std::string>& args, RunArguments& run) {
+  Options options("compress run", "FILE",
+                  "Embeds lines of text: one row of numbers for each line, in their order. An empty line is an empty "
+                  "text. Lines come from --text, --input or standard input.");
+  options.texts("text,t", "TEXT", "a text to embed; may be given several times", run.texts)
+      .text("input,i", "FILE", "texts, one a line", run.input)
+      .text("output,o", "FILE", "where the rows go (default: standard output)", run.output)
+      .choice("format,f", "how rows are written (default tsv); f32 is little-endian and nothing else",
+              {"tsv", "json", "f32"}, run.format)
+      .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, run.threads)
+      .flag("json", "the same as --format json", run.json)
+      .flag("quiet,q", "no progress", run.quiet)
+      .operands(1, 1, run.files);
+  if (!options.parse(args)) return false;
+  if (run.json) run.format = "json";
+  if (!run.texts.empty() && run.input) fail(Errc::usage, "--text and --input cannot be given together");
+  if (run.format == "f32" && !run.output && ::isatty(STDOUT_FILENO) == 1) {
+    fail(Errc::usage, "--format f32 writes binary, not to a terminal: give --output");
+  }
+  return true;
+}
+
+std::vector<std::string> split_lines(std::string_view rest) {
+  std::vector<std::string> lines;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.emplace_back(line);
+  }
+  return lines;
+}
+
+std::string read_stdin() {
+  std::string text;
+  std::array<char, 65536> block;
+  for (;;) {
+    const ssize_t count = ::read(STDIN_FILENO, block.data(), block.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(Errc::io, message("standard input: cannot read: ", std::strerror(errno)));
+    if (count == 0) return text;
+    text.append(block.data(), static_cast<size_t>(count));
+  }
+}
+
+std::vector<std::string> read_texts(const RunArguments& run) {
+  if (!run.texts.empty()) return run.texts;
+  if (!run.input || *run.input == "-") return split_lines(read_stdin());
+  const MappedFile file(*run.input);
+  return split_lines({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+}
+
+void append_number(std::string& out, float value) {
+  std::array<char, 32> text;
+  const auto [end, error] = std::to_chars(text.data(), text.data() + text.size(), value);
+  static_cast<void>(error);  // 32 characters hold every float
+  out.append(text.data(), end);
+}
+
+// Text of numbers with `separator` between them.
+void append_row(std::string& out, const float* row, size_t width, char separator) {
+  for (size_t i = 0; i < width; ++i) {
+    if (i > 0) out += separator;
+    append_number(out, row[i]);
+  }
+}
+
+// Rows [first, first + count) in the format that was asked for; JSON is one object over all calls.
+std::string format_rows(const std::string& format, const std::vector<float>& rows, size_t width, size_t first) {
+  if (format == "f32") return {reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float)};
+  std::string out;
+  for (size_t at = 0; at < rows.size(); at += width) {
+    if (format == "json") {
+      out += first + at == 0 ? "[" : ",\n[";
+      append_row(out, &rows[at], width, ',');
+      out += ']';
+    } else {
+      append_row(out, &rows[at], width, '\t');
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+class Sink {
+ public:
+  explicit Sink(const std::optional<std::string>& path) {
+    if (path && *path != "-") file_ = std::make_unique<AtomicFile>(*path);
+  }
+  void write(std::string_view text) {
+    if (file_ == nullptr) {
+      write_stdout(text);
+    } else {
+      file_->append(std::as_bytes(std::span(text)));
+    }
+  }
+  void finish() {
+    if (file_ != nullptr) file_->commit();
+  }
+
+ private:
+  std::unique_ptr<AtomicFile> file_;
+};
+
+void check_finite(const std::vector<float>& rows, const std::string& file) {
+  for (const float value : rows) {
+    if (!(value - value == 0)) fail(Errc::malformed, file + ": an embedding is not finite: the weights overflow");
+  }
+}
+
+}  // namespace
+
+int run_command(const std::vector<std::string>& args) {
+  RunArguments run;
+  if (!parse(args, run)) return kExitDone;
+  const Model model = Model::open(run.files[0]);
+  Embedder embedder(model, run.threads);
+  const std::vector<std::string> texts = read_texts(run);
+  const size_t width = embedder.dimension();
+
+  Sink sink(run.output);
+  const bool rows_on_terminal = !run.output && ::isatty(STDOUT_FILENO) == 1;
+  TerminalProgress progress(run.quiet || rows_on_terminal);
+  progress.stage("embed", texts.size());
+  if (run.format == "json") {
+    sink.write(message("{\"schema\":1,\"command\":\"run\",\"texts\":", texts.size(), ",\"dimension\":", width,
+                       ",\"embeddings\":["));
+  }
+  for (size_t first = 0; first < texts.size(); first += kTextsPerWrite) {
+    const size_t last = std::min(texts.size(), first + kTextsPerWrite);
+    const std::vector<float> rows =
+        embedder.embed({texts.begin() + static_cast<ptrdiff_t>(first), texts.begin() + static_cast<ptrdiff_t>(last)});
+    check_finite(rows, run.files[0]);
+    sink.write(format_rows(run.format, rows, width, first));
+    progress.advance(last);
+  }
+  if (run.format == "json") sink.write("]}\n");
+  sink.finish();
+  return kExitDone;
+}
+
+}  // namespace lathe::cli

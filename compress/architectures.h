@@ -1,0 +1,44 @@
+#pragma once
+// The architectures that can be read. A new one is a file in architectures/ and a row in architectures.cpp.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compress/source_model.h"
+#include "formats/hf_config.h"
+#include "formats/sentence_transformers.h"
+
+namespace lathe {
+
+/// What an architecture is built from.
+struct ModelFolder {
+  const Checkpoint& checkpoint;
+  const ConfigFile& config;
+  std::optional<SentenceTransformer> sentence_transformer;
+};
+
+struct Architecture {
+  std::string_view model_type;  // of config.json
+  /// Fills in program, task and notes. Names in the program are names of tensors in the checkpoint, whose shapes have
+  /// been checked against the config.
+  void (*build)(const ModelFolder& folder, SourceModel& model);
+  /// Tensors of this architecture that inference does not need.
+  bool (*is_ignorable)(std::string_view tensor);
+};
+
+std::span<const Architecture> architectures();
+/// The row for the folder's model_type; throws Error{unsupported} listing the ones there are.
+const Architecture& detect_architecture(const ConfigFile& config);
+
+/// Throws Error{malformed} naming file and tensor unless the tensor is there, floating-point and of that shape.
+void require_tensor(const Checkpoint& checkpoint, const std::string& name, const Shape& shape);
+/// Maps hidden_act / activation_function to the op's mode; throws Error{unsupported} naming the value.
+Activation read_activation(const ConfigFile& config, ConfigFile::Names names);
+
+namespace architectures_detail {
+extern const Architecture kBert;
+}
+
+}  // namespace lathe

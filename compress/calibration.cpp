@@ -1,0 +1,185 @@
+#include "compress/calibration.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "compress/gram.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kBatchTokens = 4096;            // tokens that run at a time
+constexpr size_t kKeptBytes = size_t{96} << 20;  // of values that one track keeps
+
+// Values that are written before the op and read by it or after it.
+std::vector<uint32_t> live_values(const Program& program, size_t op) {
+  std::vector<bool> read(program.values.size(), false);
+  for (const uint32_t output : program.outputs) read[output] = true;
+  for (size_t i = op; i < program.ops.size(); ++i) {
+    for (const uint32_t input : program.ops[i].inputs) read[input] = true;
+  }
+  std::vector<uint32_t> live;
+  for (size_t i = 0; i < op; ++i) {
+    if (read[program.ops[i].output]) live.push_back(program.ops[i].output);
+  }
+  return live;
+}
+
+struct Range {
+  size_t first_sequence;
+  size_t sequences;
+};
+
+std::vector<Range> split(const TokenBatch& batch) {
+  std::vector<Range> ranges;
+  size_t tokens = 0;
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    if (ranges.empty() || tokens + batch.length(s) > kBatchTokens) {
+      ranges.push_back({s, 0});
+      tokens = 0;
+    }
+    ++ranges.back().sequences;
+    tokens += batch.length(s);
+  }
+  return ranges;
+}
+
+TokenBatch part(const TokenBatch& batch, const Range& range) {
+  TokenBatch out;
+  for (size_t s = range.first_sequence; s < range.first_sequence + range.sequences; ++s) {
+    out.add(std::span(batch.ids).subspan(batch.starts[s], batch.length(s)));
+  }
+  return out;
+}
+
+void add_sum(const float* x, size_t rows, size_t width, std::vector<double>& sum) {
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < width; ++i) sum[i] += x[row * width + i];
+  }
+}
+
+}  // namespace
+
+// One of the two models: what it keeps, and the step that is being run.
+struct Calibration::Track {
+  WeightLookup weights;
+  std::map<uint32_t, std::vector<float>> kept;
+  std::map<uint32_t, std::vector<float>> next;  // what the step leaves
+  std::vector<uint32_t> wanted;                 // values that the step computes
+  std::vector<uint32_t> inputs;                 // kept values that it reads
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Session> session;
+
+  // Prepares the step that computes `values` from what is kept.
+  void begin(const Program& program, const std::vector<uint32_t>& values, const TokenBatch& batch, bool keep,
+             size_t threads) {
+    std::vector<uint32_t> given;
+    for (const auto& [id, rows] : kept) given.push_back(id);
+    wanted.clear();
+    next.clear();
+    for (const uint32_t id : values) {
+      if (!kept.contains(id)) wanted.push_back(id);
+      const Value& value = program.values[id];
+      const size_t rows = value.rows == RowKind::tokens ? batch.tokens() : batch.sequences();
+      next[id].resize(keep && !kept.contains(id) ? rows * value.width : 0);
+    }
+    session.reset();
+    model.reset();
+    if (wanted.empty()) return;
+    ProgramSlice slice = lathe::slice(program, given, wanted);
+    inputs = std::move(slice.inputs);
+    model = std::make_unique<Model>(Model::build(std::move(slice.program), weights, "calibration"));
+    session = std::make_unique<Session>(*model, threads);
+  }
+
+  // Runs the step on some of the samples; returns their rows of `value`, which stay valid until the next call.
+  const float* run(const Program& program, const TokenBatch& all, const Range& range, bool keep, uint32_t value) {
+    const auto at = [&](std::vector<float>& rows, uint32_t id) {
+      const bool tokens = program.values[id].rows == RowKind::tokens;
+      const size_t first = tokens ? all.starts[range.first_sequence] : range.first_sequence;
+      return rows.data() + first * program.values[id].width;
+    };
+    if (session == nullptr) return at(kept.at(value), value);
+    const TokenBatch batch = part(all, range);
+    std::vector<const float*> in;
+    for (const uint32_t id : inputs) in.push_back(at(kept.at(id), id));
+    std::vector<float*> out;
+    for (const uint32_t id : wanted) {
+      if (!keep) next[id].resize(batch.tokens() * program.values[id].width);
+      out.push_back(keep ? at(next.at(id), id) : next.at(id).data());
+    }
+    session->run(batch, in, out);
+    const auto position = std::find(wanted.begin(), wanted.end(), value);
+    return position == wanted.end() ? at(kept.at(value), value) : out[static_cast<size_t>(position - wanted.begin())];
+  }
+
+  void finish(bool keep) {
+    session.reset();
+    model.reset();
+    if (keep) {
+      for (auto& [id, rows] : next) {
+        if (rows.empty()) rows = std::move(kept.at(id));
+      }
+      kept = std::move(next);
+    }
+    next.clear();
+  }
+};
+
+Calibration::Calibration(const Samples& samples, WeightLookup original, WeightLookup compressed, size_t threads)
+    : samples_(samples),
+      pool_(threads == 0 ? available_cores() : threads),
+      original_(std::make_unique<Track>()),
+      compressed_(std::make_unique<Track>()) {
+  original_->weights = std::move(original);
+  compressed_->weights = std::move(compressed);
+}
+
+Calibration::~Calibration() = default;
+
+InputStatistics Calibration::collect(const Program& original, const Program& compressed, size_t op) {
+  const TokenBatch& batch = samples_.batch;
+  const uint32_t value = original.ops[op].inputs[0];
+  const size_t width = original.values[value].width;
+  const bool per_token = original.values[value].rows == RowKind::tokens;
+  const std::vector<uint32_t> live = live_values(original, op);
+  size_t floats = 0;
+  for (const uint32_t id : live) {
+    floats +=
+        original.values[id].width * (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
+  }
+  const bool keep = floats * sizeof(float) <= kKeptBytes;
+  const std::vector<uint32_t> values = keep ? live : std::vector<uint32_t>{value};
+  original_->begin(original, values, batch, keep, pool_.size());
+  compressed_->begin(compressed, values, batch, keep, pool_.size());
+
+  InputStatistics statistics;
+  statistics.width = width;
+  statistics.gram.assign(width * width, 0.0);
+  statistics.sum.assign(width, 0.0);
+  for (const Range& range : split(batch)) {
+    const float* y = original_->run(original, batch, range, keep, value);
+    const float* x = compressed_->run(compressed, batch, range, keep, value);
+    const size_t last = range.first_sequence + range.sequences;
+    const size_t rows = per_token ? batch.starts[last] - batch.starts[range.first_sequence] : range.sequences;
+    const bool differ = std::memcmp(x, y, rows * width * sizeof(float)) != 0;
+    if (differ && statistics.cross_gram.empty()) {  // until here the two were the same
+      statistics.cross_gram = statistics.gram;
+      mirror(width, statistics.cross_gram.data());
+      statistics.original_sum = statistics.sum;
+    }
+    add_gram(pool_, x, x, rows, width, statistics.gram.data());
+    add_sum(x, rows, width, statistics.sum);
+    if (!statistics.cross_gram.empty()) {
+      add_gram(pool_, y, x, rows, width, statistics.cross_gram.data());
+      add_sum(y, rows, width, statistics.original_sum);
+    }
+    statistics.tokens += rows;
+  }
+  mirror(width, statistics.gram.data());
+  original_->finish(keep);
+  compressed_->finish(keep);
+  return statistics;
+}
+
+}  // namespace lathe

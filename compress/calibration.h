@@ -1,0 +1,38 @@
+#pragma once
+// The inputs of every linear layer, in the original model and in the model as it is compressed so far.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "compress/matrix.h"
+#include "compress/samples.h"
+#include "runtime/session.h"
+
+namespace lathe {
+
+/// Runs the samples through a program step by step and keeps the values that the rest of it still needs, as long as
+/// they fit the budget; otherwise it runs again from the last place where they did. Both tracks use the runtime's own
+/// forward pass. Not for use by several threads.
+class Calibration {
+ public:
+  /// The original and the compressed weights by name; called again for each step, so the second may change in
+  /// between. References must outlive the object.
+  Calibration(const Samples& samples, WeightLookup original, WeightLookup compressed, size_t threads);
+  ~Calibration();
+
+  /// Statistics of the value that the op at `op` of `original` reads first. `compressed` is the same program with
+  /// rewrites behind it: values keep their ids. Ops must be asked for in program order.
+  InputStatistics collect(const Program& original, const Program& compressed, size_t op);
+
+ private:
+  struct Track;
+
+  const Samples& samples_;
+  ThreadPool pool_;
+  std::unique_ptr<Track> original_;
+  std::unique_ptr<Track> compressed_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,164 @@
+#include "compress/compress.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "compress/calibration.h"
+#include "compress/linear_job.h"
+#include "compress/provenance.h"
+#include "compress/rewrite.h"
+
+namespace lathe {
+namespace {
+
+class Pipeline {
+ public:
+  Pipeline(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan, ArtifactWriter& out,
+           Progress& progress, size_t threads)
+      : source_(source), recipe_(recipe), plan_(plan), out_(out), progress_(progress), pool_(threads) {}
+
+  // The order matters: each group of layers is calibrated on what the compressed layers before it give.
+  CompressedModel run() {
+    result_.program = source_.program;
+    result_.notes = source_.notes;
+    compress_tables();
+    start_calibration();
+    const auto groups = linear_groups(source_.program);
+    progress_.stage("compressing layers", groups.size());
+    for (size_t i = 0; i < groups.size(); ++i) {
+      compress_group(groups[i]);
+      progress_.advance(i + 1);
+    }
+    store_the_rest();
+    finish();
+    return std::move(result_);
+  }
+
+ private:
+  // Linear ops that read the same value, by their index in the source program.
+  static std::vector<std::vector<size_t>> linear_groups(const Program& program) {
+    std::vector<std::vector<size_t>> groups;
+    for (size_t i = 0; i < program.ops.size(); ++i) {
+      if (program.ops[i].kind != OpKind::linear) continue;
+      const bool same = !groups.empty() && program.ops[groups.back().back()].inputs == program.ops[i].inputs;
+      if (!same) groups.emplace_back();
+      groups.back().push_back(i);
+    }
+    return groups;
+  }
+
+  void check_cancelled() const {
+    if (progress_.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
+  }
+
+  void store(const std::string& name, EncodedBuffer buffer) {
+    const EncodedBuffer& kept = stored_[name] = std::move(buffer);
+    out_.add_tensor(name, kept.view());
+  }
+
+  void record(WeightFacts facts) {
+    for (const std::string& fallback : facts.fallbacks) {
+      if (recipe_.strict) fail(Errc::unsupported, message(facts.name, ": ", fallback, " (an error under --strict)"));
+      result_.notes.push_back(facts.name + ": " + fallback);
+    }
+    result_.weights.push_back(std::move(facts));
+  }
+
+  void compress_tables() {
+    std::vector<const WeightPlan*> tables;
+    for (const WeightPlan& plan : plan_.weights) {
+      if (plan.role == WeightRole::embedding) tables.push_back(&plan);
+    }
+    progress_.stage("compressing embeddings", tables.size());
+    for (size_t i = 0; i < tables.size(); ++i) {
+      check_cancelled();
+      TableOutcome outcome = compress_table(source_, *tables[i]);
+      source_.checkpoint->release(tables[i]->name);
+      store(tables[i]->name, std::move(outcome.encoded));
+      record(std::move(outcome.facts));
+      progress_.advance(i + 1);
+    }
+  }
+
+  void start_calibration() {
+    if (recipe_.prune_scope == PruneScope::global && recipe_.prune > 0) masks_ = choose_global_masks(source_, plan_);
+    if (!recipe_.needs_statistics()) return;
+    samples_ = make_samples(source_, recipe_);
+    result_.calibration = samples_->description;
+    const auto compressed = [this](const std::string& name) {
+      const auto at = stored_.find(name);
+      return at != stored_.end() ? at->second.view() : source_.weight(name);
+    };
+    calibration_.emplace(
+        *samples_, [this](const std::string& name) { return source_.weight(name); }, compressed, pool_.size());
+  }
+
+  void compress_group(const std::vector<size_t>& ops) {
+    check_cancelled();
+    std::optional<InputStatistics> statistics;
+    if (calibration_) statistics = calibration_->collect(source_.program, result_.program, ops.front());
+    std::vector<LinearOutcome> outcomes(ops.size());
+    pool_.parallel_for(ops.size(), [&](size_t i, size_t) {
+      const LinearJob job = make_linear_job(source_, recipe_, plan_, source_.program.ops[ops[i]], masks_);
+      outcomes[i] = compress_linear(job, statistics ? &*statistics : nullptr);
+    });
+    for (size_t i = 0; i < ops.size(); ++i) take(source_.program.ops[ops[i]], std::move(outcomes[i]));
+  }
+
+  // Puts the compressed layer into program, file and the models that calibrate what follows.
+  void take(const Op& op, LinearOutcome outcome) {
+    if (outcome.factors.size() == 2) {
+      factor_linear(result_.program, op.output, outcome.factors[0].name, outcome.factors[1].name,
+                    static_cast<uint32_t>(outcome.factors[0].encoded.shape[1]));
+    }
+    for (LinearFactor& factor : outcome.factors) {
+      store(factor.name, std::move(factor.encoded));
+      record(std::move(factor.facts));
+    }
+    source_.checkpoint->release(source_.program.weights[op.weights[0]]);
+    if (op.weights.size() < 2 || op.weights[1] == kNone) return;
+    store(source_.program.weights[op.weights[1]], encode_vector(outcome.bias));
+  }
+
+  // Norms, and whatever else no pass touches.
+  void store_the_rest() {
+    for (const std::string& name : result_.program.weights) {
+      if (!stored_.contains(name)) store(name, encode_vector(decode(source_.weight(name))));
+    }
+  }
+
+  void finish() {
+    check_cancelled();
+    result_.recipe_json = to_text(recipe_json(recipe_));
+    result_.provenance_json = to_text(provenance(source_, recipe_));
+    out_.set_section(layout::Section::tokenizer, encode_tokenizer(source_.tokenizer));
+    out_.set_section(layout::Section::task, task_text(source_.task, source_.name));
+    out_.set_section(layout::Section::recipe, result_.recipe_json);
+    out_.set_section(layout::Section::provenance, result_.provenance_json);
+    out_.set_section(layout::Section::results, to_text(results(result_.weights)));
+    progress_.stage("writing", 1);
+    result_.file_bytes = out_.finish(result_.program);
+    progress_.advance(1);
+  }
+
+  const SourceModel& source_;
+  const Recipe& recipe_;
+  const CompressionPlan& plan_;
+  ArtifactWriter& out_;
+  Progress& progress_;
+  ThreadPool pool_;
+  CompressedModel result_;
+  std::map<std::string, EncodedBuffer> stored_;
+  std::optional<Samples> samples_;
+  std::optional<Calibration> calibration_;
+  GlobalMasks masks_;
+};
+
+}  // namespace
+
+CompressedModel compress(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan,
+                         ArtifactWriter& out, Progress& progress, size_t threads) {
+  return Pipeline(source, recipe, plan, out, progress, threads == 0 ? available_cores() : threads).run();
+}
+
+}  // namespace lathe

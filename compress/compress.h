@@ -1,0 +1,32 @@
+#pragma once
+// The whole job in one call.
+
+#include <string>
+#include <vector>
+
+#include "compress/compression_plan.h"
+#include "compress/progress.h"
+#include "compress/report.h"
+#include "compress/samples.h"
+#include "formats/artifact/artifact_writer.h"
+
+namespace lathe {
+
+/// What was done, for the report; the weights themselves are in the file.
+struct CompressedModel {
+  Program program;
+  std::vector<WeightFacts> weights;  // linear and embedding weights
+  std::vector<std::string> notes;
+  std::string calibration;  // what it ran on; empty when nothing needed it
+  std::string provenance_json;
+  std::string recipe_json;
+  uint64_t file_bytes = 0;
+};
+
+/// Compresses `source` as planned into `out`, which is finished (the file is there) when this returns. Deterministic:
+/// the bytes depend on source, recipe and samples, not on `threads` (0: all cores). Throws Error{interrupted} when
+/// `progress` says so, Error{unsupported} for a fallback under recipe.strict.
+CompressedModel compress(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan,
+                         ArtifactWriter& out, Progress& progress, size_t threads);
+
+}  // namespace lathe

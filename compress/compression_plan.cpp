@@ -1,0 +1,153 @@
+#include "compress/compression_plan.h"
+
+#include <cmath>
+#include <regex>
+
+namespace lathe {
+namespace {
+
+constexpr std::string_view kRegexPrefix = "re:";
+
+bool matches(const LayerRule& rule, const std::string& name) {
+  if (rule.pattern.substr(0, kRegexPrefix.size()) != kRegexPrefix) return rule.pattern == name;
+  try {
+    return std::regex_match(name, std::regex(rule.pattern.substr(kRegexPrefix.size())));
+  } catch (const std::regex_error& error) {
+    fail(Errc::bad_recipe, message("layer pattern ", rule.pattern, ": ", error.what()));
+  }
+}
+
+std::string pad(std::string text, size_t width) {
+  text.resize(std::max(text.size() + 1, width), ' ');
+  return text;
+}
+
+WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std::string& name, WeightRole role,
+                       const LayerRule* rule) {
+  WeightPlan plan;
+  plan.name = name;
+  plan.shape = model.checkpoint->tensor(name).shape;
+  plan.role = role;
+  const uint64_t cols = plan.shape.back();
+  const uint64_t rows = plan.shape.size() == 1 ? 1 : plan.shape[0];
+  if (role == WeightRole::other) {
+    plan.bytes = rows * cols * sizeof(float);
+    return plan;
+  }
+  const std::string& asked_name = rule != nullptr ? rule->encoding : recipe.quant;
+  Encoding asked = parse_encoding(asked_name, recipe.group);
+  const bool untouched = role == WeightRole::embedding || (recipe.prune == 0 && !recipe.low_rank);
+  if (asked_name == "f32" && untouched) asked = model.weight(name).encoding;  // never wider than the source
+  if (rule != nullptr) plan.remark = "layer rule " + rule->pattern;
+  if (role == WeightRole::embedding) {
+    plan.encoding = asked;
+    plan.bytes = predicted_bytes(asked, rows, cols, 0);
+    return plan;
+  }
+  plan.sparsity = recipe.prune;
+  plan.encoding = with_cheaper_sparsity(asked, cols, plan.sparsity);
+  plan.bytes = predicted_bytes(plan.encoding, rows, cols, plan.sparsity);
+  if (plan.sparsity > 0 && plan.encoding.sparsity == Sparsity::dense)
+    plan.remark = "zeros stored: a mask would be larger";
+  if (!recipe.low_rank) return plan;
+  const uint32_t rank = *recipe.low_rank;
+  if (uint64_t{rank} * (rows + cols) >= rows * cols) {
+    plan.remark = message("not factored: rank ", rank, " would have more parameters");
+    return plan;
+  }
+  plan.rank = rank;
+  plan.encoding = with_cheaper_sparsity(asked, std::min<uint64_t>(rank, cols), plan.sparsity);
+  plan.bytes = predicted_bytes(plan.encoding, rows, rank, plan.sparsity) +
+               predicted_bytes(plan.encoding, rank, cols, plan.sparsity);
+  return plan;
+}
+
+}  // namespace
+
+uint64_t CompressionPlan::bytes() const {
+  uint64_t total = 0;
+  for (const WeightPlan& weight : weights) total += weight.bytes;
+  return total;
+}
+
+const WeightPlan& CompressionPlan::find(const std::string& name) const {
+  for (const WeightPlan& weight : weights) {
+    if (weight.name == name) return weight;
+  }
+  fail(Errc::internal, message("no plan for weight ", name));
+}
+
+uint64_t predicted_bytes(const Encoding& encoding, uint64_t rows, uint64_t cols, double sparsity) {
+  uint64_t bytes = 0;
+  for (const Plane plane : {Plane::row_scales, Plane::group_scales, Plane::mask}) {
+    bytes += plane_bytes(encoding, rows, cols, plane);
+  }
+  if (encoding.sparsity == Sparsity::dense) return bytes + plane_bytes(encoding, rows, cols, Plane::values);
+  const auto kept = static_cast<uint64_t>(std::llround((1 - sparsity) * static_cast<double>(rows * cols)));
+  return bytes + packed_bytes(encoding.values, kept);
+}
+
+Encoding with_cheaper_sparsity(const Encoding& encoding, uint64_t cols, double sparsity) {
+  Encoding masked = encoding;
+  masked.sparsity = Sparsity::bitmask;
+  // Compared over many rows, so that the rounding of one row's end does not decide.
+  constexpr uint64_t kRows = 1024;
+  const bool cheaper =
+      predicted_bytes(masked, kRows, cols, sparsity) < predicted_bytes(encoding, kRows, cols, sparsity);
+  return sparsity > 0 && cheaper ? masked : encoding;
+}
+
+CompressionPlan make_compression_plan(const SourceModel& model, const Recipe& recipe) {
+  validate(recipe);
+  CompressionPlan plan;
+  const auto roles = weight_roles(model.program);
+  std::vector<bool> matched(recipe.layers.size(), false);
+  for (const std::string& name : model.program.weights) {
+    const LayerRule* rule = nullptr;
+    for (size_t i = 0; i < recipe.layers.size(); ++i) {
+      if (roles.at(name) == WeightRole::other || !matches(recipe.layers[i], name)) continue;
+      matched[i] = true;
+      if (rule == nullptr) rule = &recipe.layers[i];
+    }
+    plan.weights.push_back(plan_weight(model, recipe, name, roles.at(name), rule));
+  }
+  for (size_t i = 0; i < matched.size(); ++i) {
+    if (!matched[i]) {
+      fail(Errc::bad_recipe,
+           message("layer pattern ", recipe.layers[i].pattern,
+                   " matches no linear or embedding weight; names look like ", model.program.weights.back()));
+    }
+  }
+  return plan;
+}
+
+std::string plan_text(const CompressionPlan& plan) {
+  std::string text =
+      pad("weight", 52) + pad("shape", 16) + pad("encoding", 18) + pad("zeros", 8) + pad("rank", 6) + "bytes\n";
+  for (const WeightPlan& w : plan.weights) {
+    text += pad(w.name, 52) + pad(shape_text(w.shape), 16) + pad(encoding_name(w.encoding), 18) +
+            pad(std::to_string(std::lround(w.sparsity * 100)) + " %", 8) +
+            pad(w.rank == 0 ? "-" : std::to_string(w.rank), 6) + std::to_string(w.bytes) +
+            (w.remark.empty() ? "" : "  (" + w.remark + ")") + "\n";
+  }
+  return text + message("weights in all: ", plan.bytes(), " bytes\n");
+}
+
+Json plan_json(const CompressionPlan& plan) {
+  Json weights = Json::array();
+  for (const WeightPlan& w : plan.weights) {
+    Json shape = Json::array();
+    for (const uint64_t dim : w.shape) shape.push(dim);
+    weights.push(Json::object({{"name", w.name},
+                               {"role", role_name(w.role)},
+                               {"shape", shape},
+                               {"encoding", encoding_name(w.encoding)},
+                               {"sparsity", w.sparsity},
+                               {"rank", w.rank},
+                               {"bytes", w.bytes},
+                               {"remark", w.remark}}));
+  }
+  return Json::object({{"schema", 1}, {"bytes", plan.bytes()}, {"weights", weights}});
+}
+
+}  // namespace lathe

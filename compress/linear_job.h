@@ -1,0 +1,50 @@
+#pragma once
+// One weight of the model as a task for the layer methods, and what came of it.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compress/compression_plan.h"
+#include "compress/layer.h"
+#include "compress/report.h"
+
+namespace lathe {
+
+/// true = keep, by weight name; empty unless the recipe prunes over all layers at once.
+using GlobalMasks = std::map<std::string, std::vector<bool>>;
+GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan& plan);
+
+struct LinearJob {
+  std::string name;
+  Matrix weight;
+  std::vector<float> bias;  // empty: none
+  LayerGoal goal;
+  uint32_t rank = 0;  // 0: not factored
+};
+/// Reads the weight (and bias) of a linear op in f32.
+LinearJob make_linear_job(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan, const Op& op,
+                          const GlobalMasks& masks);
+
+struct LinearFactor {
+  std::string name;
+  EncodedBuffer encoded;
+  WeightFacts facts;
+};
+struct LinearOutcome {
+  std::vector<LinearFactor> factors;  // the weight, or up and down of a low-rank layer
+  std::vector<float> bias;
+};
+/// `statistics` may be null.
+LinearOutcome compress_linear(const LinearJob& job, const InputStatistics* statistics);
+
+struct TableOutcome {
+  EncodedBuffer encoded;
+  WeightFacts facts;
+};
+TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan);
+
+/// f32, rank 1.
+EncodedBuffer encode_vector(const std::vector<float>& values);
+
+}  // namespace lathe

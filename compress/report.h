@@ -1,0 +1,119 @@
+#pragma once
+// What was measured, as values. report_json.cpp, report_markdown.cpp and report_html.cpp turn it into text.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lathe {
+
+/// One weight of a compressed model.
+struct WeightFacts {
+  std::string name;
+  std::vector<uint64_t> shape;
+  std::string role;      // "linear", "embedding", "other"
+  std::string encoding;  // "int8+bitmask"
+  uint64_t bytes = 0;    // of its planes in the file
+  double sparsity = 0;
+  double bits_per_weight = 0;
+  std::optional<double> loss;              // relative output error of the layer, see compress/layer.h
+  std::optional<double> loss_uncorrected;  // the same for magnitude pruning and rounding to nearest
+  std::string method;
+  std::vector<std::string> fallbacks;
+};
+
+struct SizeItem {
+  std::string label;  // "linear values", "masks", "scales", "embeddings", "norms and biases", "tokenizer", "index"
+  uint64_t bytes = 0;
+};
+
+struct TaskResult {
+  std::string task;  // "sts"
+  std::string file;
+  uint64_t pairs = 0;
+  double pearson = 0;
+  double spearman = 0;
+};
+
+/// Cosine between this model's embedding of each text and the original's.
+struct FidelityResult {
+  uint64_t texts = 0;
+  double mean = 0;
+  double minimum = 0;
+  double p05 = 0;  // 5 % of the texts are below
+};
+
+struct SpeedCase {
+  uint32_t batch = 0;
+  uint32_t length = 0;
+  uint32_t threads = 0;
+  uint32_t runs = 0;
+  double p50_ms = 0;
+  double p90_ms = 0;
+  double p99_ms = 0;
+  double tokens_per_second = 0;  // at p50
+  double peak_fraction = 0;      // of the integer or f32 peak measured on this machine; 0 when it was not measured
+};
+
+/// One column of a comparison.
+struct ModelReport {
+  std::string name;  // "original", or the file's stem
+  std::string path;
+  uint64_t file_bytes = 0;
+  uint64_t parameters = 0;
+  std::vector<SizeItem> sizes;
+  std::vector<WeightFacts> weights;
+  std::optional<TaskResult> task;
+  std::optional<FidelityResult> fidelity;
+  std::vector<SpeedCase> speed;
+  double load_ms = 0;
+  uint64_t peak_memory_bytes = 0;  // of a process that loads and runs it, 0 when it was not measured
+  std::string isa;
+};
+
+/// A bound the caller asked for.
+struct Gate {
+  std::string name;  // "max-drop", "min-speedup", "max-size"
+  double bound = 0;
+  double actual = 0;
+  bool passed = true;
+  std::string unit;  // "Pearson", "x", "bytes"
+};
+
+struct Machine {
+  std::string cpu;
+  uint32_t cores = 0;
+  std::string isa;
+  std::string system;   // kernel name and release
+  std::string version;  // of Lathe
+  std::string compiler;
+};
+
+struct Report {
+  std::string title;
+  std::vector<ModelReport> models;  // the first is the reference of every ratio
+  std::vector<Gate> gates;
+  std::vector<std::string> notes;  // fallbacks and everything else the user should know, in sentences
+  std::string calibration;         // "1024 lines of wikipedia.txt (96,210 tokens)" or "synthetic: ..."
+  std::string recipe_json;         // one JSON object
+  std::string provenance_json;     // one JSON object
+  double compress_seconds = 0;
+  uint64_t compress_peak_memory_bytes = 0;
+  Machine machine;
+};
+
+/// One JSON object with "schema": 1.
+std::string report_json(const Report& report);
+std::string report_markdown(const Report& report);
+/// One self-contained page: inline SVG and style, light and dark, no script needed to read it, no outside resource.
+std::string report_html(const Report& report);
+/// A short table for a terminal of 100 columns.
+std::string report_text(const Report& report);
+
+/// What this process runs on.
+Machine this_machine();
+/// Largest resident set of this process so far, in bytes.
+uint64_t peak_resident_bytes();
+
+}  // namespace lathe

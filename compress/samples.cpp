@@ -1,0 +1,124 @@
+#include "compress/samples.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+
+#include "compress/evaluate.h"
+#include "runtime/text/tokenizer.h"
+
+namespace lathe {
+namespace {
+
+std::vector<uint32_t> shuffled(size_t count, Random& random) {
+  std::vector<uint32_t> order(count);
+  for (size_t i = 0; i < count; ++i) order[i] = static_cast<uint32_t>(i);
+  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+uint32_t wanted_tokens(const Recipe& recipe) {
+  return recipe.calibration_tokens == 0 ? kDefaultCalibrationTokens : recipe.calibration_tokens;
+}
+
+struct ChosenLines {
+  TokenBatch batch;
+  std::vector<bool> used;  // by line
+};
+
+ChosenLines choose_lines(const SourceModel& model, const Recipe& recipe, const std::vector<std::string>& lines) {
+  const Tokenizer tokenizer(model.tokenizer);
+  const size_t length = std::min<size_t>(recipe.calibration_length, model.tokenizer.max_length);
+  Random random(recipe.seed);
+  ChosenLines chosen;
+  chosen.used.assign(lines.size(), false);
+  for (const uint32_t line : shuffled(lines.size(), random)) {
+    if (chosen.batch.tokens() >= wanted_tokens(recipe)) break;
+    chosen.batch.add(tokenizer.encode(lines[line], length));
+    chosen.used[line] = true;
+  }
+  return chosen;
+}
+
+Samples text_samples(const SourceModel& model, const Recipe& recipe) {
+  const std::vector<std::string> lines = read_lines(recipe.calibration_file);
+  Samples samples;
+  samples.batch = choose_lines(model, recipe, lines).batch;
+  if (samples.batch.tokens() < kMinCalibrationTokens) {
+    fail(Errc::malformed, message(recipe.calibration_file, ": ", samples.batch.tokens(),
+                                  " tokens of calibration text, needs at least ", kMinCalibrationTokens));
+  }
+  samples.description = message(samples.batch.sequences(), " of ", lines.size(), " lines of ",
+                                std::filesystem::path(recipe.calibration_file).filename().string(), " (",
+                                samples.batch.tokens(), " tokens)");
+  return samples;
+}
+
+// The ids a text could contain, most frequent first: vocabularies are sorted by frequency within their blocks.
+// Placeholders in brackets ("[unused7]") never come out of a text.
+std::vector<int32_t> usable_ids(const TokenizerSpec& tokenizer) {
+  std::vector<int32_t> ids;
+  for (size_t id = 0; id < tokenizer.vocabulary.size(); ++id) {
+    const std::string& token = tokenizer.vocabulary[id];
+    const bool bracketed = token.size() > 2 && token.front() == '[' && token.back() == ']';
+    if (!bracketed) ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
+}
+
+// Ranks by Zipf's law, p(rank) ~ 1 / (rank + shift), drawn by inverting its continuous form.
+size_t zipf(Random& random, size_t count, double shift) {
+  const double span = std::log((static_cast<double>(count) + shift) / shift);
+  return std::min(count - 1, static_cast<size_t>(shift * std::expm1(random.uniform() * span)));
+}
+
+Samples synthetic_samples(const SourceModel& model, const Recipe& recipe) {
+  constexpr double kZipfShift = 20;
+  const std::vector<int32_t> ids = usable_ids(model.tokenizer);
+  if (ids.empty()) fail(Errc::malformed, message(model.path.string(), ": the vocabulary has no usable token"));
+  const size_t longest = std::min<size_t>(recipe.calibration_length, model.tokenizer.max_length);
+  Random random(recipe.seed);
+  Samples samples;
+  std::vector<int32_t> sequence;
+  while (samples.batch.tokens() < wanted_tokens(recipe)) {
+    const size_t length = std::min(longest, std::max<size_t>(3, 16 + random.below(longest)));
+    sequence.assign(1, static_cast<int32_t>(model.tokenizer.begin_id));
+    while (sequence.size() + 1 < length) sequence.push_back(ids[zipf(random, ids.size(), kZipfShift)]);
+    sequence.push_back(static_cast<int32_t>(model.tokenizer.end_id));
+    samples.batch.add(sequence);
+  }
+  samples.description =
+      message("synthetic: ", samples.batch.sequences(), " sequences of token ids drawn by Zipf's law (",
+              samples.batch.tokens(), " tokens); give --calibrate FILE for a better result");
+  return samples;
+}
+
+}  // namespace
+
+uint64_t Random::next() {
+  uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+// The bias of a plain remainder is below 2^-32 for the bounds used here.
+uint64_t Random::below(uint64_t bound) { return next() % bound; }
+
+double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+Samples make_samples(const SourceModel& model, const Recipe& recipe) {
+  return recipe.calibration_file.empty() ? synthetic_samples(model, recipe) : text_samples(model, recipe);
+}
+
+std::vector<std::string> unused_calibration_lines(const SourceModel& model, const Recipe& recipe) {
+  const std::vector<std::string> lines = read_lines(recipe.calibration_file);
+  const std::vector<bool> used = choose_lines(model, recipe, lines).used;
+  std::vector<std::string> left;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (!used[i]) left.push_back(lines[i]);
+  }
+  return left;
+}
+
+}  // namespace lathe

@@ -1,0 +1,43 @@
+#pragma once
+// What calibration runs on: token sequences from the user's texts, or made up where there are none.
+
+#include <string>
+#include <vector>
+
+#include "compress/recipe.h"
+#include "compress/source_model.h"
+#include "runtime/session.h"
+
+namespace lathe {
+
+struct Samples {
+  TokenBatch batch;
+  std::string description;  // "512 of 20,000 lines of wiki.txt (48,012 tokens)"
+};
+
+/// Samples as the recipe asks: lines of its calibration file chosen by the seed, or synthetic sequences. Throws
+/// Error{no_input, malformed} for a bad file and Error{malformed} when it has too little text (fewer than
+/// kMinCalibrationTokens tokens).
+Samples make_samples(const SourceModel& model, const Recipe& recipe);
+
+/// The lines of the calibration file that make_samples() with this recipe leaves aside, in the order of the file.
+std::vector<std::string> unused_calibration_lines(const SourceModel& model, const Recipe& recipe);
+
+inline constexpr uint32_t kMinCalibrationTokens = 256;
+inline constexpr uint32_t kDefaultCalibrationTokens = 24576;
+
+/// A small generator with a fixed algorithm (splitmix64), so that the same seed gives the same bytes everywhere.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next();
+  /// In [0, bound).
+  uint64_t below(uint64_t bound);
+  /// In [0, 1).
+  double uniform();
+
+ private:
+  uint64_t state_;
+};
+
+}  // namespace lathe

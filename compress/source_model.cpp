@@ -1,0 +1,139 @@
+#include "compress/source_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "compress/architectures.h"
+#include "formats/hf_tokenizer.h"
+
+namespace lathe {
+namespace {
+
+// One pass over the checkpoint: a NaN or infinity would spread silently through every method.
+void check_finite(const Checkpoint& checkpoint, const std::string& name) {
+  const TensorView tensor = checkpoint.tensor(name);
+  uint64_t bad = 0;
+  uint64_t first = 0;
+  const std::vector<float> values = to_f32(tensor, name);
+  for (uint64_t i = values.size(); i > 0; --i) {
+    if (std::isfinite(values[i - 1])) continue;
+    ++bad;
+    first = i - 1;
+  }
+  checkpoint.release(name);
+  if (bad != 0) {
+    fail(Errc::malformed, message(checkpoint.where(name), ": tensor ", name, " has ", bad,
+                                  " values that are not finite, the first at index ", first, ": ", values[first]));
+  }
+}
+
+void check_nothing_left_over(const Checkpoint& checkpoint, const Architecture& architecture, SourceModel& model) {
+  const std::set<std::string> used(model.program.weights.begin(), model.program.weights.end());
+  std::vector<std::string> ignored;
+  for (const std::string& name : checkpoint.names()) {
+    if (used.contains(name)) continue;
+    if (!architecture.is_ignorable(name)) {
+      fail(Errc::malformed,
+           message(checkpoint.where(name), ": tensor ", name, " ", shape_text(checkpoint.tensor(name).shape),
+                   " is not part of the ", architecture.model_type, " model that the config describes"));
+    }
+    ignored.push_back(name);
+  }
+  if (ignored.empty()) return;
+  std::string list;
+  for (const std::string& name : ignored) list += (list.empty() ? "" : ", ") + name;
+  model.notes.push_back("left out, because the text vector does not depend on them: " + list);
+}
+
+Encoding source_encoding(DType type) {
+  if (type == DType::f16) return {ValueType::f16, Sparsity::dense, 0};
+  if (type == DType::bf16) return {ValueType::bf16, Sparsity::dense, 0};
+  return {};
+}
+
+}  // namespace
+
+std::string task_text(const Task& task, const std::string& source) {
+  return message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
+                 "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
+}
+
+EncodedTensor SourceModel::weight(const std::string& name) const {
+  const TensorView tensor = checkpoint->tensor(name);
+  if (tensor.dtype != DType::f64) {
+    EncodedTensor encoded{source_encoding(tensor.dtype), tensor.shape, {}};
+    encoded.planes[static_cast<size_t>(Plane::values)] = tensor.bytes;
+    return encoded;
+  }
+  EncodedBuffer& buffer = converted_[name];
+  if (buffer.shape.empty()) {
+    const std::vector<float> values = to_f32(tensor, name);
+    buffer.shape = tensor.shape;
+    const Bytes bytes = as_bytes_of(values);
+    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+  }
+  return buffer.view();
+}
+
+uint64_t SourceModel::parameters() const {
+  uint64_t total = 0;
+  for (const std::string& name : program.weights) total += element_count(checkpoint->tensor(name).shape, name);
+  return total;
+}
+
+uint64_t SourceModel::source_bytes() const {
+  uint64_t total = 0;
+  for (const SourceFile& file : checkpoint->files()) total += file.bytes;
+  return total;
+}
+
+SourceModel open_source(const std::filesystem::path& folder, bool allow_requantize) {
+  if (!std::filesystem::is_directory(folder)) {
+    fail(Errc::no_input, message(folder.string(), ": expected a model folder with config.json and model.safetensors"));
+  }
+  SourceModel model;
+  model.path = folder;
+  const auto absolute = std::filesystem::absolute(folder).lexically_normal();
+  model.name = (absolute.has_filename() ? absolute : absolute.parent_path()).filename().string();
+  const ConfigFile config(folder, {allow_requantize});
+  const Architecture& architecture = detect_architecture(config);
+  model.checkpoint = open_checkpoint(folder);
+  architecture.build({*model.checkpoint, config, read_sentence_transformer(folder)}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = read_hf_tokenizer(folder);
+  for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
+  const auto shape_of = [&](const std::string& name) { return model.checkpoint->tensor(name).shape; };
+  validate(model.program, shape_of, folder.string());
+  for (const Op& op : model.program.ops) {
+    if (op.kind != OpKind::embedding) continue;
+    const uint64_t rows = shape_of(model.program.weights[op.weights[0]])[0];
+    if (op.mode == static_cast<uint32_t>(Stream::tokens)) check_vocabulary_fits(model.tokenizer, rows, folder.string());
+    if (op.mode == static_cast<uint32_t>(Stream::positions)) {
+      model.tokenizer.max_length = std::min<uint32_t>(model.tokenizer.max_length, static_cast<uint32_t>(rows));
+    }
+  }
+  for (const std::string& name : model.program.weights) check_finite(*model.checkpoint, name);
+  return model;
+}
+
+const char* role_name(WeightRole role) {
+  constexpr const char* kNames[] = {"linear", "embedding", "other"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+std::map<std::string, WeightRole> weight_roles(const Program& program) {
+  std::map<std::string, WeightRole> roles;
+  for (const Op& op : program.ops) {
+    for (size_t slot = 0; slot < op.weights.size(); ++slot) {
+      if (op.weights[slot] == kNone) continue;
+      WeightRole role = WeightRole::other;
+      if (slot == 0 && op.kind == OpKind::linear) role = WeightRole::linear;
+      if (slot == 0 && op.kind == OpKind::embedding) role = WeightRole::embedding;
+      roles[program.weights[op.weights[slot]]] = role;
+    }
+  }
+  return roles;
+}
+
+}  // namespace lathe

@@ -1,0 +1,56 @@
+#pragma once
+// A full-precision model that is to be compressed: its program, and its weights where they lie.
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "formats/artifact/encoding.h"
+#include "formats/artifact/program.h"
+#include "formats/artifact/tokenizer_spec.h"
+#include "formats/checkpoint.h"
+#include "runtime/model.h"
+
+namespace lathe {
+
+/// What the model is for; stored in the artifact as key=value lines.
+struct Task {
+  std::string kind;  // "sentence-embedding"
+  uint32_t dimension = 0;
+  Pooling pooling = Pooling::mean;
+  bool normalize = false;
+};
+std::string task_text(const Task& task, const std::string& source);
+
+/// Owns the checkpoint; weight views live as long as it does.
+struct SourceModel {
+  std::string name;  // of the folder
+  std::filesystem::path path;
+  std::unique_ptr<Checkpoint> checkpoint;
+  Program program;
+  TokenizerSpec tokenizer;
+  Task task;
+  std::vector<std::string> notes;  // what the user should know: tensors left out, defaults taken
+
+  /// The weight in the precision of the source. Throws Error{malformed} when it is missing.
+  EncodedTensor weight(const std::string& name) const;
+  uint64_t parameters() const;
+  uint64_t source_bytes() const;
+
+ private:
+  mutable std::map<std::string, EncodedBuffer> converted_;  // types that the runtime does not read (f64)
+};
+
+/// Opens a model folder in the layout of Hugging Face (config.json, safetensors, tokenizer), checks that every tensor
+/// is there, has its shape and is finite, and that there is none too many. Throws the errors of formats/, and
+/// Error{unsupported} for an architecture that is not in kArchitectures.
+SourceModel open_source(const std::filesystem::path& folder, bool allow_requantize);
+
+/// How a weight is used, which decides how it may be compressed.
+enum class WeightRole { linear, embedding, other };
+const char* role_name(WeightRole role);
+std::map<std::string, WeightRole> weight_roles(const Program& program);
+
+}  // namespace lathe

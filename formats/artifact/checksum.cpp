@@ -1,0 +1,21 @@
+#include "formats/artifact/checksum.h"
+
+// Header-only use, so that the runtime needs no shared library for it.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace lathe {
+
+uint64_t checksum(Bytes bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+std::string content_hash(Bytes bytes) {
+  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint64_t half : {hash.high64, hash.low64}) {
+    for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(half >> shift) & 15];
+  }
+  return text;
+}
+
+}  // namespace lathe

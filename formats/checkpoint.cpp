@@ -1,0 +1,110 @@
+#include "formats/checkpoint.h"
+
+#include <array>
+#include <fstream>
+
+#include "formats/safetensors.h"
+#include "formats/safetensors_checkpoint.h"
+#include "formats/text.h"
+
+namespace lathe {
+namespace {
+
+using std::filesystem::path;
+
+struct FolderRow {
+  const char* file;
+  std::unique_ptr<Checkpoint> (*open)(const path&);
+};
+/// In order of preference.
+constexpr std::array<FolderRow, 2> kFolderFiles = {
+    {{"model.safetensors", open_safetensors}, {"model.safetensors.index.json", open_sharded_safetensors}}};
+
+/// Weights of formats that are not read, so that the message can say more than "no weights".
+constexpr std::array<const char*, 6> kOtherWeights = {
+    "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack", "model.onnx"};
+
+struct MagicRow {
+  std::string_view first_bytes;
+  Errc code;
+  const char* what;
+};
+/// None of these can begin a safetensors file: the length they would be is far beyond the limit.
+constexpr std::array<MagicRow, 7> kMagic = {
+    {{"GGUF", Errc::unsupported, "a GGUF file"},
+     {"PK\x03\x04", Errc::unsupported, "a zip archive, as PyTorch saves; convert it to safetensors"},
+     {"\x89HDF\r\n\x1a\n", Errc::unsupported, "an HDF5 file"},
+     {"\x80\x02\x8a\x0a", Errc::unsupported, "a legacy PyTorch file; convert it to safetensors"},
+     {"version https://git-lfs", Errc::malformed,
+      "a Git LFS pointer instead of the data: fetch it with `git lfs pull`"},
+     {"\x1f\x8b", Errc::unsupported, "a gzip archive"},
+     {"<!DOCTYPE", Errc::malformed, "an HTML page instead of the data"}}};
+
+std::string first_bytes(const path& file, size_t count) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string bytes(count, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(count));
+  bytes.resize(static_cast<size_t>(stream.gcount()));
+  return bytes;
+}
+
+bool is_json_object(std::string_view start) {
+  const size_t first = start.find_first_not_of(" \t\r\n");
+  return first != start.npos && start[first] == '{';
+}
+
+std::unique_ptr<Checkpoint> open_file(const path& file) {
+  const std::string start = first_bytes(file, 64);
+  const bool could_be_safetensors =
+      start.size() < 8 || load_le<uint64_t>(std::as_bytes(std::span(start)).data()) <= kMaxSafetensorsHeader;
+  if (!could_be_safetensors) {
+    for (const MagicRow& row : kMagic) {
+      if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
+    }
+    if (is_json_object(start)) return open_sharded_safetensors(file);
+  }
+  return open_safetensors(file);
+}
+
+bool is_present(const path& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored);
+}
+
+std::unique_ptr<Checkpoint> open_folder(const path& folder) {
+  for (const FolderRow& row : kFolderFiles) {
+    if (is_present(folder / row.file)) return row.open(folder / row.file);
+  }
+  for (const char* other : kOtherWeights) {
+    if (is_present(folder / other)) {
+      fail(Errc::unsupported, message(folder.string(), " has its weights in ", other,
+                                      ", which is not read; convert them to model.safetensors"));
+    }
+  }
+  std::string wanted;
+  for (const FolderRow& row : kFolderFiles) wanted += (wanted.empty() ? "" : " or ") + std::string(row.file);
+  fail(Errc::no_input, message(folder.string(), ": this folder has no weights, expected ", wanted));
+}
+
+}  // namespace
+
+TensorView float_tensor(const Checkpoint& checkpoint, std::string_view name) {
+  TensorView tensor = checkpoint.tensor(name);
+  if (!is_float(tensor.dtype)) {
+    fail(Errc::malformed, message(checkpoint.where(name), ": tensor ", printable(name), " has type ",
+                                  dtype_name(tensor.dtype), ", expected a floating-point type"));
+  }
+  return tensor;
+}
+
+std::vector<float> read_f32(const Checkpoint& checkpoint, std::string_view name) {
+  return to_f32(float_tensor(checkpoint, name), name);
+}
+
+std::unique_ptr<Checkpoint> open_checkpoint(const path& file_or_folder) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(file_or_folder, ignored) ? open_folder(file_or_folder)
+                                                                : open_file(file_or_folder);
+}
+
+}  // namespace lathe

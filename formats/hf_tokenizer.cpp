@@ -1,0 +1,175 @@
+#include "formats/hf_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "formats/artifact/mapped_file.h"
+#include "formats/json.h"
+#include "formats/sentence_transformers.h"
+#include "formats/text.h"
+#include "formats/vocabulary.h"
+
+namespace lathe {
+namespace {
+
+using std::filesystem::path;
+
+/// Classes whose vocab.txt means BERT WordPiece, without a final "Fast".
+constexpr std::array<std::string_view, 4> kWordPieceClasses = {"BertTokenizer", "DistilBertTokenizer",
+                                                               "ElectraTokenizer", "MobileBertTokenizer"};
+
+/// A field of tokenizer_config.json; null, as an absent one, keeps the default.
+struct TokenizerConfig {
+  Json json = Json::object();
+  std::string path;
+
+  std::string subject(std::string_view field) const { return message(path, ": ", field); }
+  const Json* find(std::string_view field) const {
+    const Json* value = json.find(field);
+    return value == nullptr || value->is_null() ? nullptr : value;
+  }
+  bool boolean(std::string_view field, bool fallback) const {
+    const Json* value = find(field);
+    return value == nullptr ? fallback : value->as_bool(subject(field));
+  }
+  /// A token is a string or an object with its "content".
+  std::string token(std::string_view field, std::string_view fallback) const {
+    const Json* value = find(field);
+    if (value == nullptr) return std::string(fallback);
+    if (value->is_object()) value = &value->at("content", subject(field));
+    return value->as_string(subject(field));
+  }
+};
+
+TokenizerConfig read_config(const path& folder) {
+  TokenizerConfig config;
+  config.path = (folder / "tokenizer_config.json").string();
+  if (std::optional<Json> json = find_json_file(config.path)) {
+    static_cast<void>(json->members(config.path));  // an object
+    config.json = std::move(*json);
+  }
+  return config;
+}
+
+WordPieceOptions options_from(const TokenizerConfig& config) {
+  WordPieceOptions options;
+  if (const Json* type = config.find("tokenizer_class")) {
+    std::string_view name = type->as_string(config.subject("tokenizer_class"));
+    if (name.ends_with("Fast")) name.remove_suffix(4);
+    if (std::find(kWordPieceClasses.begin(), kWordPieceClasses.end(), name) == kWordPieceClasses.end()) {
+      fail(Errc::unsupported, message(config.subject("tokenizer_class"), " is ", type->excerpt(),
+                                      ", supported without a tokenizer.json are BERT and its kin"));
+    }
+  }
+  options.lowercase = config.boolean("do_lower_case", options.lowercase);
+  options.strip_accents = config.boolean("strip_accents", options.lowercase);
+  options.split_chinese = config.boolean("tokenize_chinese_chars", options.split_chinese);
+  options.unknown = config.token("unk_token", options.unknown);
+  options.begin = config.token("cls_token", options.begin);
+  options.end = config.token("sep_token", options.end);
+  options.pad = config.token("pad_token", options.pad);
+  options.mask = config.token("mask_token", options.mask);
+  return options;
+}
+
+uint32_t max_length(const path& folder, const TokenizerConfig& config) {
+  if (const auto length = read_max_seq_length(folder)) return *length;
+  constexpr uint32_t kBert = 512;
+  constexpr uint64_t kLeast = 2;         // the begin and the end token
+  constexpr uint64_t kSane = 1'000'000;  // beyond, the field means "no limit"
+  const Json* length = config.find("model_max_length");
+  if (length == nullptr) return kBert;
+  if (!length->is_number() || length->as_f64() < kLeast) {
+    fail(Errc::malformed, message(config.subject("model_max_length"), " is ", length->excerpt(),
+                                  ", expected an integer of at least ", kLeast));
+  }
+  return length->is_u64() && length->as_u64() <= kSane ? static_cast<uint32_t>(length->as_u64()) : kBert;
+}
+
+/// sentence-transformers can lower the case of a text before it reaches the tokenizer.
+bool lowers_case_first(const path& folder) {
+  const path file = folder / "sentence_bert_config.json";
+  const std::optional<Json> config = find_json_file(file);
+  const Json* flag = config ? config->find("do_lower_case") : nullptr;
+  return flag != nullptr && !flag->is_null() && flag->as_bool(message(file.string(), ": do_lower_case"));
+}
+
+uint32_t pad_id(const TokenizerSpec& spec, const std::string& pad) {
+  const auto found = std::find(spec.vocabulary.begin(), spec.vocabulary.end(), pad);
+  return found == spec.vocabulary.end() ? 0 : static_cast<uint32_t>(found - spec.vocabulary.begin());
+}
+
+std::string_view text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+bool is_present(const path& file) {
+  std::error_code ignored;
+  return std::filesystem::exists(file, ignored);
+}
+
+}  // namespace
+
+TokenizerSpec read_hf_tokenizer(const path& model_folder) {
+  const TokenizerConfig config = read_config(model_folder);
+  const path json = model_folder / "tokenizer.json";
+  const path vocab = model_folder / "vocab.txt";
+  TokenizerSpec spec;
+  if (is_present(json)) {
+    const MappedFile file(json);
+    spec = parse_tokenizer_json(text_of(file), file.path());
+    spec.pad_id = pad_id(spec, config.token("pad_token", "[PAD]"));
+  } else if (is_present(vocab)) {
+    const MappedFile file(vocab);
+    spec = parse_vocab_txt(text_of(file), file.path(), options_from(config));
+  } else {
+    fail(Errc::no_input, message(model_folder.string(), " has no tokenizer, expected tokenizer.json or vocab.txt"));
+  }
+  spec.max_length = max_length(model_folder, config);
+  spec.lowercase = spec.lowercase || lowers_case_first(model_folder);
+  return spec;
+}
+
+TokenizerSpec parse_vocab_txt(std::string_view text, std::string_view path, const WordPieceOptions& options) {
+  Vocabulary vocabulary(path);
+  uint32_t line = 0;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view token = text.substr(0, end);
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    if (token.ends_with('\r')) token.remove_suffix(1);
+    if (token.empty()) fail(Errc::malformed, message(path, ": line ", line + 1, " is empty, expected a token"));
+    if (!is_utf8(token)) {
+      fail(Errc::malformed, message(path, ": line ", line + 1, ": ", printable(token), " is not UTF-8"));
+    }
+    vocabulary.add(line++, token);
+  }
+  TokenizerSpec spec;
+  spec.kind = TokenizerKind::wordpiece;
+  spec.vocabulary = vocabulary.dense();
+  spec.lowercase = options.lowercase;
+  spec.strip_accents = options.strip_accents;
+  spec.split_chinese = options.split_chinese;
+  spec.unknown_id = vocabulary.id_of(options.unknown, path);
+  spec.begin_id = vocabulary.id_of(options.begin, path);
+  spec.end_id = vocabulary.id_of(options.end, path);
+  spec.pad_id = vocabulary.find(options.pad).value_or(0);
+  for (const std::string& special : {options.unknown, options.begin, options.end, options.pad, options.mask}) {
+    const auto id = vocabulary.find(special);
+    const auto same = [&](const AddedToken& token) { return token.id == id; };
+    if (!id || std::any_of(spec.added_tokens.begin(), spec.added_tokens.end(), same)) continue;
+    spec.added_tokens.push_back({.id = *id, .content = special});
+  }
+  std::sort(spec.added_tokens.begin(), spec.added_tokens.end(),
+            [](const auto& a, const auto& b) { return a.id < b.id; });
+  return spec;
+}
+
+void check_vocabulary_fits(const TokenizerSpec& spec, uint64_t embedding_rows, std::string_view path) {
+  if (spec.vocabulary.size() <= embedding_rows) return;
+  fail(Errc::malformed, message(path, ": token \"", printable(spec.vocabulary.back()), "\" has id ",
+                                spec.vocabulary.size() - 1, ", but the embedding has only ", embedding_rows, " rows"));
+}
+
+}  // namespace lathe

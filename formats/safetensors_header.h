@@ -1,0 +1,12 @@
+#pragma once
+// The JSON header of a safetensors file, as far as it can be judged without the data.
+
+#include "formats/safetensors.h"
+
+namespace lathe {
+
+/// Entries in file order, each well formed by itself (fields, type, dimensions, name); sizes, offsets and duplicate
+/// names are the caller's to check. Memory is bounded by kMaxTensors whatever the text holds. Errors name `path`.
+SafetensorsHeader parse_safetensors_header(std::string_view text, std::string_view path);
+
+}  // namespace lathe

@@ -1,0 +1,28 @@
+// The row kernels for AVX2 with FMA.
+
+// The order matters: each text builds on what stands before it.
+// clang-format off
+#include "runtime/kernels/kernel.h"
+#include "runtime/kernels/simd/simd_avx2.h"
+#include "runtime/kernels/common/polynomial.inl.h"
+#include "runtime/kernels/common/gelu.inl.h"
+#include "runtime/kernels/common/activation.inl.h"
+#include "runtime/kernels/common/rows.inl.h"
+// clang-format on
+
+namespace lathe::kernels {
+namespace {
+constexpr size_t kKeyTile = 6;
+constexpr size_t kQueryTile = 6;
+constexpr size_t kWidthVectors = 2;
+}  // namespace
+}  // namespace lathe::kernels
+
+#include "runtime/kernels/common/attention.inl.h"
+
+namespace lathe::kernels {
+
+extern const RowKernels kRowsAvx2 = {"rows_avx2", Isa::avx2,       add_layer_norm,          add,      activate,
+                                     quantize,    accumulate_int8, attention_scratch_bytes, attention};
+
+}  // namespace lathe::kernels

@@ -1,0 +1,25 @@
+// Dense int8 linear for AVX-512 VNNI.
+
+// The order matters: each text builds on what stands before it.
+// clang-format off
+#include "runtime/kernels/kernel.h"
+#include "runtime/kernels/simd/simd_avx512.h"
+#include "runtime/kernels/common/polynomial.inl.h"
+#include "runtime/kernels/avx512vnni/gelu.inl.h"
+#include "runtime/kernels/common/activation.inl.h"
+#include "runtime/kernels/avx512vnni/tile.inl.h"
+// clang-format on
+
+namespace lathe::kernels {
+
+extern const IntegerLinearKernel kLinearInt8Avx512Vnni = {"linear_int8_avx512vnni",
+                                                          Isa::avx512vnni,
+                                                          IntegerFormat::int8_dense,
+                                                          false,
+                                                          supports_int8,
+                                                          packed_bytes_int8,
+                                                          pack_int8,
+                                                          scratch_dense,
+                                                          run_int8};
+
+}  // namespace lathe::kernels

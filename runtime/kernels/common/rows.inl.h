@@ -1,0 +1,136 @@
+#pragma once
+// The row kernels over F32, written once for every ISA. Include a simd_*.h, kernel.h and activation.inl.h first.
+
+namespace lathe::kernels {
+namespace {
+
+/// y = a + b (b may be null) and the sum of y.
+inline float add_and_sum(const float* a, const float* b, size_t width, float* y) {
+  constexpr size_t kWidth = F32::kWidth;
+  F32 sum = set(0.0F);
+  size_t i = 0;
+  for (; i + kWidth <= width; i += kWidth) {
+    const F32 value = b == nullptr ? load(a + i) : load(a + i) + load(b + i);
+    store(y + i, value);
+    sum = sum + value;
+  }
+  if (i < width) {
+    const size_t n = width - i;
+    const F32 value = b == nullptr ? load_part(a + i, n) : load_part(a + i, n) + load_part(b + i, n);
+    store_part(y + i, value, n);
+    sum = sum + value;
+  }
+  return reduce_add(sum);
+}
+
+/// sum (y - mean)^2
+inline float squared_distance(const float* y, size_t width, float mean) {
+  constexpr size_t kWidth = F32::kWidth;
+  F32 sum = set(0.0F);
+  size_t i = 0;
+  for (; i + kWidth <= width; i += kWidth) {
+    const F32 distance = load(y + i) - set(mean);
+    sum = fma(distance, distance, sum);
+  }
+  float rest = 0.0F;
+  for (; i < width; ++i) rest += (y[i] - mean) * (y[i] - mean);
+  return reduce_add(sum) + rest;
+}
+
+void add_layer_norm(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width,
+                    const float* gamma, const float* beta, float epsilon, float* y, size_t y_stride) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t r = 0; r < rows; ++r) {
+    float* out = y + r * y_stride;
+    const float count = static_cast<float>(width);
+    const float mean = add_and_sum(a + r * a_stride, b == nullptr ? nullptr : b + r * b_stride, width, out) / count;
+    const float variance = squared_distance(out, width, mean) / count;
+    const F32 inverse = set(1.0F / __builtin_sqrtf(variance + epsilon));
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) {
+      store(out + i, fma((load(out + i) - set(mean)) * inverse, load(gamma + i), load(beta + i)));
+    }
+    if (i < width) {
+      const size_t n = width - i;
+      const F32 normal = (load_part(out + i, n) - set(mean)) * inverse;
+      store_part(out + i, fma(normal, load_part(gamma + i, n), load_part(beta + i, n)), n);
+    }
+  }
+}
+
+void add(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width, float* y,
+         size_t y_stride) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t r = 0; r < rows; ++r, a += a_stride, b += b_stride, y += y_stride) {
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) store(y + i, load(a + i) + load(b + i));
+    for (; i < width; ++i) y[i] = a[i] + b[i];
+  }
+}
+
+void activate(Epilogue kind, const float* x, size_t x_stride, size_t rows, size_t width, float* y,
+              size_t y_stride) noexcept {
+  kRowsFunctions[static_cast<size_t>(kind)](x, x_stride, rows, width, y, y_stride);
+}
+
+struct Range {
+  float low, high;
+};
+
+/// The smallest and largest of the row and 0; NaN does not count.
+inline Range range_of(const float* x, size_t width) {
+  constexpr size_t kWidth = F32::kWidth;
+  F32 low = set(0.0F);
+  F32 high = set(0.0F);
+  size_t i = 0;
+  for (; i + kWidth <= width; i += kWidth) {
+    low = min(load(x + i), low);
+    high = max(load(x + i), high);
+  }
+  if (i < width) {
+    low = min(load_part(x + i, width - i), low);
+    high = max(load_part(x + i, width - i), high);
+  }
+  return {reduce_min(low), reduce_max(high)};
+}
+
+/// Every ISA does these operations in this order, so that all get the same integers.
+void quantize(const float* x, size_t x_stride, size_t rows, size_t width, uint8_t* out, size_t out_stride,
+              float* scales, int32_t* zeros) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  constexpr float kSmallestRange = 1e-35F;  // 255 / range must be finite; a row as flat as that counts as all zero
+  for (size_t r = 0; r < rows; ++r, x += x_stride, out += out_stride) {
+    const Range range = range_of(x, width);
+    const float extent = range.high - range.low;
+    const bool flat = extent < kSmallestRange;
+    const F32 inverse = set(flat ? 0.0F : 255.0F / extent);
+    const F32 zero = round_nearest(set(0.0F - range.low) * inverse);
+    scales[r] = flat ? 1.0F : extent / 255.0F;
+    float zero_lanes[kWidth];
+    store(zero_lanes, zero);
+    zeros[r] = static_cast<int32_t>(zero_lanes[0]);
+    const F32 top = set(255.0F);
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) {
+      store_u8(out + i, min(max(round_nearest(load(x + i) * inverse) + zero, set(0.0F)), top));
+    }
+    if (i < width) {
+      uint8_t lanes[kWidth];
+      const F32 value = load_part(x + i, width - i);
+      store_u8(lanes, min(max(round_nearest(value * inverse) + zero, set(0.0F)), top));
+      for (size_t j = i; j < width; ++j) out[j] = lanes[j - i];
+    }
+    __builtin_memset(out + width, 0, out_stride - width);
+  }
+}
+
+void accumulate_int8(const int8_t* x, float scale, size_t width, float* y) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  const F32 factor = set(scale);
+  size_t i = 0;
+  for (; i + kWidth <= width; i += kWidth) store(y + i, fma(load_i8(x + i), factor, load(y + i)));
+  for (; i < width; ++i) y[i] += static_cast<float>(x[i]) * scale;
+}
+
+}  // namespace
+}  // namespace lathe::kernels

@@ -1,0 +1,28 @@
+// The row kernels for any CPU.
+
+// The order matters: each text builds on what stands before it.
+// clang-format off
+#include "runtime/kernels/kernel.h"
+#include "runtime/kernels/simd/simd_generic.h"
+#include "runtime/kernels/common/polynomial.inl.h"
+#include "runtime/kernels/common/gelu.inl.h"
+#include "runtime/kernels/common/activation.inl.h"
+#include "runtime/kernels/common/rows.inl.h"
+// clang-format on
+
+namespace lathe::kernels {
+namespace {
+constexpr size_t kKeyTile = 4;
+constexpr size_t kQueryTile = 4;
+constexpr size_t kWidthVectors = 2;
+}  // namespace
+}  // namespace lathe::kernels
+
+#include "runtime/kernels/common/attention.inl.h"
+
+namespace lathe::kernels {
+
+extern const RowKernels kRowsGeneric = {"rows_generic", Isa::generic,    add_layer_norm,          add,      activate,
+                                        quantize,       accumulate_int8, attention_scratch_bytes, attention};
+
+}  // namespace lathe::kernels

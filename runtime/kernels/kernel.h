@@ -1,0 +1,145 @@
+#pragma once
+// The C-like interface between the engine and the kernels. Kernel files include this, their SIMD header and
+// <immintrin.h> only, keep everything in an anonymous namespace and export one table: an inline function shared with
+// code compiled for an older CPU could leak instructions that it lacks (tests/structure holds the rule with nm).
+// Nothing here validates: the engine checks every size and index before it calls. Nothing throws.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lathe::kernels {
+
+enum class Isa : int { generic = 0, avx2 = 1, avx512vnni = 2 };
+
+/// What a linear kernel applies to its output before storing it. The numbers match lathe::Activation + 1.
+enum class Epilogue : int { none = 0, gelu = 1, gelu_tanh = 2, relu = 3, silu = 4, tanh = 5 };
+
+/// Rows are padded so that vector loads past `inputs` stay inside: strides of quantized rows are multiples of this.
+inline constexpr size_t kInputPadding = 64;
+/// Rows of f32 matrices start at any 4-byte boundary and may be followed by anything; kernels never write past width.
+
+// ---- integer linear: u8 activations x int8 weights, one scale a weight row, one scale and zero point a token ----
+
+/// The integers of a weight, [outputs, inputs] row-major, group multipliers already applied: weight = scale * integer.
+/// For int4, integer = group_scales[output][input / group] * q with q in [-8, 7] (0 where the group scale is 0).
+struct IntegerWeight {
+  const int8_t* integers;
+  size_t outputs;
+  size_t inputs;
+  const uint8_t* group_scales;  // [outputs, ceil(inputs / group)], or null for int8
+  size_t group;                 // 0 for int8
+};
+
+/// A weight as one kernel wants it. `data` was made by that kernel's pack(); the arrays have `outputs` entries and
+/// are readable up to the next multiple of 64 entries.
+struct PackedInteger {
+  const void* data;
+  size_t outputs;
+  size_t inputs;
+  size_t group;
+  const float* scales;         // of each output
+  const int32_t* column_sums;  // sum of the integers of each output, for the activations' zero point
+  const float* bias;           // zeros where there is none
+};
+
+/// y[r][o] = epilogue(x_scale[r] * scales[o] * (sum_i x[r][i] * w[o][i] - x_zero[r] * column_sums[o]) + bias[o])
+struct IntegerLinearArgs {
+  const uint8_t* x;  // [rows, x_stride]; entries from `inputs` up to x_stride are readable, their value is ignored
+  size_t x_stride;   // multiple of kInputPadding
+  const float* x_scales;
+  const int32_t* x_zeros;
+  size_t rows;
+  const PackedInteger* weight;
+  float* y;  // [rows, y_stride]
+  size_t y_stride;
+  Epilogue epilogue;
+  void* scratch;  // scratch_bytes(weight shape) bytes, 64-byte aligned, private to the calling thread
+};
+
+enum class IntegerFormat : int { int8_dense = 0, int8_bitmask = 1, int4_dense = 2, int4_bitmask = 3 };
+
+struct IntegerLinearKernel {
+  const char* name;  // "linear_int8_avx512vnni"
+  Isa isa;
+  IntegerFormat format;
+  bool needs_vbmi2;  // beyond what the level `isa` promises
+  bool (*supports)(const IntegerWeight& weight) noexcept;
+  /// Exact size of what pack() writes for this weight (it may look at the values: bitmask formats store the kept
+  /// ones only; kept means integer != 0). Packed data are 64-byte aligned.
+  size_t (*packed_bytes)(const IntegerWeight& weight) noexcept;
+  void (*pack)(const IntegerWeight& weight, void* packed) noexcept;
+  size_t (*scratch_bytes)(size_t outputs, size_t inputs) noexcept;
+  void (*run)(const IntegerLinearArgs& args) noexcept;
+};
+
+// ---- f32 linear ----
+
+struct PackedFloat {
+  const void* data;
+  size_t outputs;
+  size_t inputs;
+  const float* bias;  // readable up to the next multiple of 64 entries
+};
+
+/// y[r][o] = epilogue(sum_i x[r][i] * w[o][i] + bias[o]); the sum runs over i in order, so that a row's result does
+/// not depend on how many rows are computed together.
+struct FloatLinearArgs {
+  const float* x;
+  size_t x_stride;
+  size_t rows;
+  const PackedFloat* weight;
+  float* y;
+  size_t y_stride;
+  Epilogue epilogue;
+};
+
+struct FloatLinearKernel {
+  const char* name;
+  Isa isa;
+  size_t (*packed_bytes)(size_t outputs, size_t inputs) noexcept;
+  void (*pack)(const float* weight, size_t outputs, size_t inputs, void* packed) noexcept;  // [outputs, inputs]
+  void (*run)(const FloatLinearArgs& args) noexcept;
+};
+
+// ---- everything else that works on rows ----
+
+/// softmax(scale * q k^T) v for the rows [first_query, first_query + queries) of one head of one sequence.
+struct AttentionArgs {
+  const float* q;  // row r of the head stands at q + r * q_stride, head_width floats; likewise k and v
+  const float* k;
+  const float* v;
+  size_t q_stride, k_stride, v_stride;
+  size_t length;  // keys
+  size_t head_width;
+  size_t first_query;
+  size_t queries;
+  float scale;
+  float* y;
+  size_t y_stride;
+  void* scratch;  // attention_scratch_bytes(length, head_width), 64-byte aligned, private to the calling thread
+};
+
+struct RowKernels {
+  const char* name;
+  Isa isa;
+  /// y = layer_norm(a + b) * gamma + beta for each row; b may be null; y may be a.
+  void (*add_layer_norm)(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width,
+                         const float* gamma, const float* beta, float epsilon, float* y, size_t y_stride) noexcept;
+  /// y = a + b; y may be a.
+  void (*add)(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width, float* y,
+              size_t y_stride) noexcept;
+  /// y = epilogue(x), element by element; y may be x.
+  void (*activate)(Epilogue kind, const float* x, size_t x_stride, size_t rows, size_t width, float* y,
+                   size_t y_stride) noexcept;
+  /// u8 rows: with lo = min(0, row), hi = max(0, row): scale = (hi - lo) / 255, zero = round(-lo / scale),
+  /// out = clamp(round(x / scale) + zero, 0, 255), rounding half to even; an all-zero row gets scale 1, zero 0.
+  /// Entries from width up to out_stride are set to 0.
+  void (*quantize)(const float* x, size_t x_stride, size_t rows, size_t width, uint8_t* out, size_t out_stride,
+                   float* scales, int32_t* zeros) noexcept;
+  /// y += scale * x, for embedding tables of int8.
+  void (*accumulate_int8)(const int8_t* x, float scale, size_t width, float* y) noexcept;
+  size_t (*attention_scratch_bytes)(size_t length, size_t head_width) noexcept;
+  void (*attention)(const AttentionArgs& args) noexcept;
+};
+
+}  // namespace lathe::kernels

@@ -1,0 +1,75 @@
+#include "runtime/threads.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace lathe {
+namespace {
+
+// About 50 microseconds: longer than the gaps between the segments of a forward pass, short enough for an idle
+// session to cost nothing.
+constexpr int kSpins = 2000;
+
+void pause() { __builtin_ia32_pause(); }
+
+}  // namespace
+
+size_t available_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return static_cast<size_t>(std::max(1, CPU_COUNT(&set)));
+  return std::max<size_t>(1, std::thread::hardware_concurrency());
+}
+
+ThreadPool::ThreadPool(size_t threads) {
+  for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { work(worker); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_ = true;
+  generation_.fetch_add(1);
+  generation_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::drain(size_t worker) {
+  try {
+    for (size_t index = next_.fetch_add(1); index < count_; index = next_.fetch_add(1)) (*task_)(index, worker);
+  } catch (...) {
+    const std::lock_guard lock(error_mutex_);
+    if (error_ == nullptr) error_ = std::current_exception();
+    next_.store(count_);
+  }
+}
+
+void ThreadPool::work(size_t worker) {
+  unsigned seen = 0;
+  for (;;) {
+    for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) pause();
+    generation_.wait(seen, std::memory_order_acquire);
+    seen = generation_.load(std::memory_order_acquire);
+    if (stop_) return;
+    drain(worker);
+    busy_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, size_t)>& task) {
+  if (workers_.empty() || count <= 1) {
+    for (size_t index = 0; index < count; ++index) task(index, 0);
+    return;
+  }
+  task_ = &task;
+  count_ = count;
+  error_ = nullptr;
+  next_.store(0);
+  busy_.store(workers_.size());
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  drain(0);
+  while (busy_.load(std::memory_order_acquire) != 0) pause();
+  if (error_ != nullptr) std::rethrow_exception(error_);
+}
+
+}  // namespace lathe

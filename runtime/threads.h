@@ -1,0 +1,47 @@
+#pragma once
+// A small fork-join pool: the caller is one of its workers, idle workers spin for a moment and then sleep.
+
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace lathe {
+
+/// Cores that this process may run on.
+size_t available_cores();
+
+/// Used by one thread at a time. Destruction joins.
+class ThreadPool {
+ public:
+  /// `threads` counts the caller; at least 1.
+  explicit ThreadPool(size_t threads);
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+  ~ThreadPool();
+
+  size_t size() const { return workers_.size() + 1; }
+
+  /// Calls task(index, worker) once for each index below `count`, in any order; worker is below size(). Which worker
+  /// gets which index is not fixed: results must not depend on it. The first exception is rethrown here.
+  void parallel_for(size_t count, const std::function<void(size_t index, size_t worker)>& task);
+
+ private:
+  void work(size_t worker);
+  void drain(size_t worker);
+
+  std::vector<std::thread> workers_;
+  const std::function<void(size_t, size_t)>* task_ = nullptr;
+  size_t count_ = 0;
+  std::atomic<size_t> next_{0};
+  std::atomic<size_t> busy_{0};
+  std::atomic<unsigned> generation_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex error_mutex_;
+  std::exception_ptr error_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,78 @@
+#pragma once
+// Weights as the engine uses them: packed for the kernel that was chosen when the model was opened.
+
+#include <string>
+#include <vector>
+
+#include "formats/artifact/encoding.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/isa.h"
+#include "runtime/kernels/registry.h"
+
+namespace lathe {
+
+/// The kernels that one model uses: the rows of the tables that fit the level.
+struct KernelSet {
+  explicit KernelSet(Isa isa);
+
+  Isa isa;
+  const kernels::RowKernels* rows;
+  const kernels::FloatLinearKernel* float_linear;
+  /// The first kernel of that format that takes the weight; null when there is none.
+  const kernels::IntegerLinearKernel* integer_linear(kernels::IntegerFormat format,
+                                                     const kernels::IntegerWeight& weight) const;
+};
+
+/// A linear layer, ready to run. Owns packed copies; immutable.
+class LinearWeight {
+ public:
+  /// `bias` may be null (no bias). The tensors are only read during construction.
+  LinearWeight(const KernelSet& kernels, const EncodedTensor& weight, const EncodedTensor* bias);
+
+  bool is_integer() const { return integer_kernel_ != nullptr; }
+  size_t outputs() const { return outputs_; }
+  size_t inputs() const { return inputs_; }
+  size_t scratch_bytes() const;
+  const char* kernel_name() const;
+  size_t packed_bytes() const { return packed_.size(); }
+
+  /// Rows of f32 in, rows of f32 out; for weights that are not integer.
+  void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride) const;
+  /// Quantized rows in; for integer weights. Fills in weight of `args`.
+  void run(kernels::IntegerLinearArgs args) const;
+
+ private:
+  void pack_integer(const KernelSet& kernels, const EncodedTensor& weight);
+  void pack_float(const KernelSet& kernels, const EncodedTensor& weight);
+
+  size_t outputs_;
+  size_t inputs_;
+  const kernels::IntegerLinearKernel* integer_kernel_ = nullptr;
+  const kernels::FloatLinearKernel* float_kernel_ = nullptr;
+  AlignedBuffer<std::byte> packed_;
+  std::vector<float> bias_;
+  std::vector<float> scales_;
+  std::vector<int32_t> column_sums_;
+  size_t group_ = 0;
+};
+
+/// An embedding table. Borrows the planes (a mapped file, usually), so only rows that are used become resident.
+class TableWeight {
+ public:
+  TableWeight(const KernelSet& kernels, const EncodedTensor& table);
+
+  size_t rows() const { return tensor_.rows(); }
+  size_t width() const { return tensor_.cols(); }
+  const char* kernel_name() const;
+  /// Writes row `index` (below rows()) to y. `scratch` has width() entries.
+  void gather(size_t index, int8_t* scratch, float* y) const;
+
+ private:
+  uint64_t row_start(size_t index) const;
+
+  const kernels::RowKernels* kernels_;
+  EncodedTensor tensor_;
+  std::vector<uint64_t> row_starts_;  // bitmask only
+};
+
+}  // namespace lathe

@@ -1,0 +1,107 @@
+#include <catch2/catch.hpp>
+
+#include "tests/runtime/kernels/kernel_fixtures.h"
+
+namespace lathe::kernels {
+namespace {
+
+/// q, k and v of one head, side by side in rows that hold more than that.
+struct Case {
+  size_t length, width, stride;
+  float scale;
+  std::vector<float> rows;
+
+  const float* q() const { return rows.data() + 1; }
+  const float* k() const { return rows.data() + 1 + width; }
+  const float* v() const { return rows.data() + 1 + 2 * width; }
+};
+
+Case make_case(size_t length, size_t width, float scale) {
+  Random random(static_cast<unsigned>(length * 17 + width));
+  const size_t stride = 3 * width + 7;
+  return {length, width, stride, scale, uniform_floats(random, length * stride)};
+}
+
+/// The largest error in units of what the rounding of scores and sums may cost (|v| <= 1).
+double worst_error(const Case& c, size_t first, size_t queries, const GuardedMatrix& y) {
+  double worst = 0.0;
+  std::vector<double> weights(c.length);
+  for (size_t r = 0; r < queries; ++r) {
+    const float* q = c.q() + (first + r) * c.stride;
+    double largest = -1e300;
+    double magnitude = 0.0;
+    for (size_t s = 0; s < c.length; ++s) {
+      double score = 0.0;
+      for (size_t i = 0; i < c.width; ++i) score += static_cast<double>(q[i]) * c.k()[s * c.stride + i];
+      weights[s] = score * c.scale;
+      largest = std::max(largest, weights[s]);
+      magnitude = std::max(magnitude, std::abs(weights[s]));
+    }
+    double sum = 0.0;
+    for (double& w : weights) sum += w = std::exp(w - largest);
+    const double terms = std::sqrt(static_cast<double>(c.width)) + std::sqrt(static_cast<double>(c.length));
+    const double bound = 1.2e-7 * (4.0 + terms * (1.0 + magnitude));
+    for (size_t i = 0; i < c.width; ++i) {
+      double exact = 0.0;
+      for (size_t s = 0; s < c.length; ++s) exact += weights[s] / sum * c.v()[s * c.stride + i];
+      const double error = std::abs(y.at(r, i) - exact) / bound;
+      if (!(error <= worst)) worst = error;
+    }
+  }
+  return worst;
+}
+
+void run(const RowKernels& kernel, const Case& c, size_t first, size_t queries, GuardedMatrix& y) {
+  GuardedBuffer scratch(kernel.attention_scratch_bytes(c.length, c.width));
+  std::memset(scratch.data(), 0xFF, kernel.attention_scratch_bytes(c.length, c.width));  // NaN
+  kernel.attention({c.q(), c.k(), c.v(), c.stride, c.stride, c.stride, c.length, c.width, first, queries, c.scale,
+                    y.data(), y.stride(), scratch.data()});
+  CHECK(scratch.intact());
+}
+
+}  // namespace
+
+TEST_CASE("attention agrees with double precision", "[runtime][kernels]") {
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t length : {1, 2, 7, 12, 16, 17, 33, 65, 128}) {
+      for (const size_t width : {1, 8, 20, 32, 64, 80, 256}) {
+        INFO(kernel->name << ": length " << length << ", width " << width);
+        const Case c = make_case(length, width, 1.0F / std::sqrt(static_cast<float>(width)));
+        GuardedMatrix y(length, width, 3);
+        run(*kernel, c, 0, length, y);
+        CHECK(worst_error(c, 0, length, y) <= 1.0);
+        CHECK(y.intact());
+      }
+    }
+  }
+}
+
+TEST_CASE("attention takes long sequences and large scores", "[runtime][kernels]") {
+  for (const auto* kernel : runnable(row_kernels())) {
+    INFO(kernel->name);
+    const Case longest = make_case(4099, 32, 0.2F);
+    GuardedMatrix y(5, 32, 0);
+    run(*kernel, longest, 4094, 5, y);
+    CHECK(worst_error(longest, 4094, 5, y) <= 1.0);
+    const Case steep = make_case(40, 32, 100.0F);  // scores of hundreds: most weights vanish
+    GuardedMatrix z(40, 32, 0);
+    run(*kernel, steep, 0, 40, z);
+    CHECK(worst_error(steep, 0, 40, z) <= 1.0);
+  }
+}
+
+TEST_CASE("a query's attention does not depend on the queries computed with it", "[runtime][kernels]") {
+  const Case c = make_case(77, 40, 0.3F);
+  for (const auto* kernel : runnable(row_kernels())) {
+    INFO(kernel->name);
+    GuardedMatrix all(77, 40, 0);
+    run(*kernel, c, 0, 77, all);
+    for (const size_t first : {0, 1, 30, 76}) {
+      GuardedMatrix one(1, 40, 0);
+      run(*kernel, c, first, 1, one);
+      CHECK(std::memcmp(one.data(), all.data() + first * all.stride(), 40 * sizeof(float)) == 0);
+    }
+  }
+}
+
+}  // namespace lathe::kernels
