@@ -36,26 +36,31 @@ Candidate round_to_nearest(const Matrix& weight, Mask keep, const LayerGoal& goa
   return out;
 }
 
-// Error feedback, first without a grid to choose the mask, then on the grid that suits what is left. Empty when the
-// gram matrix cannot be factored.
+// Chooses the mask by error feedback as if every value could be held. Empty when the gram matrix cannot be factored.
+std::optional<Candidate> choose_mask(const Objective& objective, const std::vector<float>& gram, double sparsity) {
+  const Matrix& target = objective.target;
+  const Grid unlimited = choose_grid(target, {}, {}, nullptr);
+  const uint64_t pruned = pruned_count(sparsity, target.values.size());
+  auto candidate = run_error_feedback({target, objective.damped, unlimited, nullptr, pruned, ColumnOrder::natural});
+  if (candidate) refine({target, gram, unlimited, true, kMaskRounds}, *candidate);
+  return candidate;
+}
+
+// Mask first, then the grid that suits what is left, then error feedback and descent on that grid. Empty as above.
 std::optional<Candidate> correct_errors(const Objective& objective, const LayerGoal& goal, Mask keep, Grid& grid) {
-  const bool choose_mask = goal.sparsity > 0 && goal.prune_method == PruneMethod::error_feedback && !goal.mask;
-  const bool on_grid = value_codec(goal.encoding.values).integer;
+  const bool free_mask = goal.sparsity > 0 && goal.prune_method == PruneMethod::error_feedback && !goal.mask;
+  const bool rounds = goal.quant_method != QuantMethod::nearest;
   const std::vector<float> gram(objective.damped.begin(), objective.damped.end());
-  Matrix start = objective.target;
-  if (choose_mask) {
-    const Grid unlimited = choose_grid(start, {}, {}, nullptr);
-    const uint64_t pruned = pruned_count(goal.sparsity, start.values.size());
-    auto candidate =
-        run_error_feedback({objective.target, objective.damped, unlimited, nullptr, pruned, ColumnOrder::natural});
-    if (!candidate) return candidate;
-    refine({objective.target, gram, unlimited, true, kMaskRounds}, *candidate);
-    keep = std::move(candidate->keep);
-    start = std::move(candidate->values);
+  Candidate start{objective.target, std::move(keep)};
+  if (free_mask) {
+    auto chosen = choose_mask(objective, gram, goal.sparsity);
+    if (!chosen) return chosen;
+    start = std::move(*chosen);
   }
-  grid = choose_grid(start, goal.encoding, objective.importance, &keep);
-  auto candidate = run_error_feedback({start, objective.damped, grid, &keep, 0, ColumnOrder::by_energy});
-  if (candidate) refine({objective.target, gram, grid, choose_mask && on_grid, kGridRounds}, *candidate);
+  if (!rounds) return round_to_nearest(start.values, std::move(start.keep), goal, objective.importance, grid);
+  grid = choose_grid(start.values, goal.encoding, objective.importance, &start.keep);
+  auto candidate = run_error_feedback({start.values, objective.damped, grid, &start.keep, 0, ColumnOrder::by_energy});
+  if (candidate) refine({objective.target, gram, grid, free_mask, kGridRounds}, *candidate);
   return candidate;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "compress/linalg.h"
 
@@ -145,6 +146,32 @@ class Descent {
     }
   }
 
+  // Weights that are kept and yet zero give up their place to those, in any row, that lower the error most.
+  void use_idle_places() {
+    std::vector<std::pair<float, size_t>> gains;  // of every weight that is not kept
+    uint64_t idle = 0;
+    for (size_t c = 0; c < cols_; ++c) {
+      for (size_t r = 0; r < rows_; ++r) {
+        const size_t at = c * rows_ + r;
+        if (keep_[at] != 0 && values_[at] == 0) ++idle;
+        if (keep_[at] == 0) gains.emplace_back(-gain_of_best(r, c), at);
+        keep_[at] = values_[at] != 0 ? 1 : 0;
+      }
+    }
+    const auto middle = gains.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(kTries * idle, gains.size()));
+    std::partial_sort(gains.begin(), middle, gains.end());
+    for (auto gain = gains.begin(); gain != middle && idle > 0; ++gain) {
+      const size_t col = gain->second / rows_;
+      const size_t row = gain->second % rows_;
+      if (!(gain_of_best(row, col) > 0)) continue;
+      const float value = best_value(row, col);
+      values_[gain->second] = value;
+      keep_[gain->second] = 1;
+      for (size_t c = 0; c < cols_; ++c) gradient_[c * rows_ + row] += value * gram_[col * cols_ + c];
+      --idle;
+    }
+  }
+
   void write(Candidate& to) const {
     for_each_tile([&](size_t row, size_t col, size_t at) {
       to.values.row(row)[col] = values_[at];
@@ -153,6 +180,17 @@ class Descent {
   }
 
  private:
+  static constexpr uint64_t kTries = 4;  // candidates for each idle place
+
+  // What a weight that is zero would best become, and by how much the error would fall.
+  float best_value(size_t row, size_t col) const {
+    return task_.grid.snap(row, col, -gradient_[col * rows_ + row] / gram_[col * cols_ + col]);
+  }
+  float gain_of_best(size_t row, size_t col) const {
+    const float value = best_value(row, col);
+    return -value * (gram_[col * cols_ + col] * value + 2 * gradient_[col * rows_ + row]);
+  }
+
   // visit(row, column, index in the transposed matrix), in tiles that are kind to the cache on both sides.
   template <class Visit>
   void for_each_tile(const Visit& visit) const {
@@ -222,6 +260,7 @@ void refine(const RefineTask& task, Candidate& candidate) {
       descent.sweep();
     }
   }
+  if (task.swap) descent.use_idle_places();
   descent.write(candidate);
 }
 

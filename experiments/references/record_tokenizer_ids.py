@@ -49,7 +49,7 @@ def write_cases(tokenizer: tokenizers.Tokenizer, path: pathlib.Path) -> None:
 
 
 def write_text(tokenizer: tokenizers.Tokenizer, text: pathlib.Path, path: pathlib.Path) -> None:
-    lines = text.read_text(encoding="utf-8").split("\n")[:-1]
+    lines = text.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     encoded = [tokenizer.encode(line).ids for line in lines]
     path.write_text("".join(f"{len(ids)} {fnv1a(struct.pack(f'<{len(ids)}I', *ids)):016x}\n" for ids in encoded))
 

@@ -25,14 +25,15 @@ GROUPS: dict[str, list[str]] = {
         "vi\u1ec7t nam ti\u1ebfng", "\u0110\u1ed3ng", "z\u0351\u036b\u0343\u036a\u0302\u036b",
     ],
     "case": [
-        "\u0130stanbul \u0131s\u0131", "I\u0307", "\u03a3\u03a3", "\u039f\u0394\u039f\u03a3", "\u01c5 \u01c8 \u01cb \u01f2",
+        "\u0130stanbul \u0131s\u0131", "I\u0307", "\u03a3\u03a3", "\u039f\u0394\u039f\u03a3",
+        "\u01c5 \u01c8 \u01cb \u01f2",
         "\u01c4 \u01c6", "\u1f88 \u1f98 \u1fa8 \u1fbc", "\u0410\u0411\u0412\u0419", "\u10a0\u1c90", "\u13a0\uab70",
         "\U00010400\U00010428", "\u1e9e", "\u2126 \u212a", "\u1c89", "\ua7cb \ua7dc", "\U00010d50", "\U00016ea0",
     ],
     "compatibility": [
         "\ufb01\ufb02 \ufb03 o\ufb03ce", "\uff21\uff22\uff23 \uff11\uff12\uff13", "\uff01\uff1f", "\u2460\u2461",
         "x\u00b2 x\u2082", "\u00bd \u2153", "\u2163 \u2173", "\u2122 \u00ae \u00a9", "\u00b5m \u03bcm", "\u2026",
-        "\u33a1", "\u3300", "\u1d400 \U0001d400\U0001d7ce", "\u2124 \u211d",
+        "\u33a1", "\u3300", "\U0001d400\U0001d7ce", "\u2124 \u211d",
     ],
     "chinese": [
         "\u4e2d\u6587", "\u4e2d\u6587abc\u5b57", "\u4eba\u5de5\u667a\u80fd is AI", "\u3400\u4dbf", "\u4e00\u9fff",
@@ -51,16 +52,19 @@ GROUPS: dict[str, list[str]] = {
         "\U0001fae0", "\u263a\ufe0e",
     ],
     "scripts": [
-        "\u0645\u0631\u062d\u0628\u0627", "\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627", "\u0640\u0644\u0627",
+        "\u0645\u0631\u062d\u0628\u0627", "\u0645\u064e\u0631\u0652\u062d\u064e\u0628\u064b\u0627",
+        "\u0640\u0644\u0627",
         "\ufefb \ufdfa", "\u0661\u0662\u0663", "\u060c\u061f\u061b", "\u05e9\u05dc\u05d5\u05dd", "\u05e9\u05c1\u05b8",
         "\u05be\u05f3", "\u0928\u092e\u0938\u094d\u0924\u0947", "\u0915\u094d\u0937", "\u0958", "\u0964\u0965",
-        "\u0b95\u0bca", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0f04\u0f0b", "\u1200\u1361", "\u1019\u103c\u1014\u103a",
+        "\u0b95\u0bca", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0f04\u0f0b", "\u1200\u1361",
+        "\u1019\u103c\u1014\u103a",
         "\u17a2\u17d4", "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440", "\u0439 \u0438\u0306",
         "\u0391\u03b8\u03ae\u03bd\u03b1 \u03ac \u1f71", "\u0531\u0561\u0589", "\u10d0\u10fb", "\u16a0\u16eb",
         "abc \u05d0\u05d1\u05d2 def",
     ],
     "punctuation": [
-        "\u00ab\u00bb \u201c\u201d \u2018\u2019", "a\u2013b\u2014c", "\u00a1\u00bf", "\u00a7\u00b6", "$ \u00a3 \u20ac \u00a5",
+        "\u00ab\u00bb \u201c\u201d \u2018\u2019", "a\u2013b\u2014c", "\u00a1\u00bf", "\u00a7\u00b6",
+        "$ \u00a3 \u20ac \u00a5",
         "+<=>^`|~", "\u00b4\u00a8\u00b0\u00b1\u00d7\u00f7", "\u037e \u0387", "\u166d", "\u2e42\u2e43", "\u2e5d\u2e55",
         "\U00010100\U0001e95e", "\ufe10\ufe68\uff5f", "\u2010\u2011", "_a_", "\\backslash\\",
     ],
@@ -84,7 +88,8 @@ GROUPS: dict[str, list[str]] = {
         "a-" * 100, "\U0001f600" * 101, "qz" * 50,
     ],
     "mixed": [
-        "Tokenizers\u2019 \u201cedge\u201d cases \u2014 na\u00efve caf\u00e9, \u6771\u4eac (T\u014dky\u014d), \u041c\u043e\u0441\u043a\u0432\u0430 & \u0639\u0645\u0627\u0646!",
+        "Tokenizers\u2019 \u201cedge\u201d cases \u2014 na\u00efve caf\u00e9, \u6771\u4eac (T\u014dky\u014d), "
+        "\u041c\u043e\u0441\u043a\u0432\u0430 & \u0639\u0645\u0627\u0646!",
         "E=mc\u00b2 \u2248 9\u00d710\u00b9\u2076 J/kg; \u2202\u03c8/\u2202t = \u2212i\u0124\u03c8",
         "\u00a3100 \u2192 \u20ac115.50 (+15\u00a0%), \u2116\u00a07",
         "line one\nline two\u2028line three\u0085line four\u000bline five",

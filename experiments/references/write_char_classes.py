@@ -14,8 +14,8 @@ import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
 CONTROL, SPACE, PUNCTUATION, MARK, CHINESE, MOVABLE = 1, 2, 4, 8, 16, 32
-# Marks that are not stripped, of a low and a high combining class (9 and 226): one of them changes places with any other
-# mark of a class.
+# Marks that are not stripped, of a low and a high combining class (9 and 226): one of them changes places with any
+# other character that has a class.
 LOW, HIGH = "\u1B44", "\U0001D16D"
 
 
@@ -30,6 +30,11 @@ STRIP = normalizer(strip_accents=True)
 WORDS = pre_tokenizers.BertPreTokenizer()
 
 
+def moves(char: str) -> bool:
+    return any(STRIP.normalize_str(pair) != STRIP.normalize_str(pair[0]) + STRIP.normalize_str(pair[1])
+               for pair in (char + LOW, HIGH + char))
+
+
 def flags(code_point: int) -> int:
     text = f"a{chr(code_point)}b"
     words = len(WORDS.pre_tokenize_str(text))
@@ -40,8 +45,7 @@ def flags(code_point: int) -> int:
         result |= MARK
     if " " in SPLIT.normalize_str(f"a{chr(code_point)}") and code_point != 0x20:
         result |= CHINESE
-    if result & MARK == 0 and any(STRIP.normalize_str(pair) != STRIP.normalize_str(pair[0]) + STRIP.normalize_str(pair[1])
-                                  for pair in (chr(code_point) + LOW, HIGH + chr(code_point))):
+    if result & MARK == 0 and moves(chr(code_point)):
         result |= MOVABLE
     return result
 
@@ -69,7 +73,8 @@ def main() -> None:
         line += " " + entry
     lines.append(line)
     with open(sys.argv[1], "w", encoding="ascii") as stream:
-        stream.write(f"// Written by experiments/references/write_char_classes.py from tokenizers {tokenizers.__version__}.\n"
+        stream.write("// Written by experiments/references/write_char_classes.py from tokenizers "
+                     f"{tokenizers.__version__}.\n"
                      '#include "runtime/text/char_class.h"\n\nnamespace lathe::text {\n\n'
                      "// clang-format off\nconst CharClassRange kCharClassTable[] = {\n" + "\n".join(lines) +
                      "\n};\n// clang-format on\nconst size_t kCharClassTableSize = std::size(kCharClassTable);\n\n"

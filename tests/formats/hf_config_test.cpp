@@ -72,7 +72,7 @@ TEST_CASE("case 67: numbers of the wrong kind or size are refused", "[formats][c
   for (const Case& bad : {Case{"-3", Errc::malformed, "is -3"}, Case{"\"384\"", Errc::malformed, "is \"384\""},
                           Case{"384.0", Errc::malformed, "is 384.0"}, Case{"true", Errc::malformed, "is true"},
                           Case{"[384]", Errc::malformed, "is an array"}, Case{"0", Errc::malformed, "is 0"},
-                          Case{"1000000000", Errc::limit, "is 1000000000"},
+                          Case{"1000000000", Errc::limit, "is 1000000000"}, Case{"65537", Errc::limit, "is 65537"},
                           Case{"18446744073709551616", Errc::malformed, "is 18446744073709551616"}}) {
     DYNAMIC_SECTION(bad.value) {
       const ConfigFile c = config(message("{\"hidden_size\": ", bad.value, "}"));

@@ -128,7 +128,8 @@ TEST_CASE("a safetensors tensor with a bad type or shape is refused", "[formats]
                  {"tensor w: shape", "18446744073709551615", "2^48"}),
       bad_header("case 28: rank 9", with_entry(entry("[1,1,1,1,1,1,1,1,4]")), {"tensor w: shape", "8"},
                  Errc::unsupported),
-      bad_header("case 37: F4 with an odd count", with_entry(entry("[31]", "\"F4\"")), {"tensor w", "31", "F4"}),
+      bad_header("case 37: F4 with an odd count", with_entry(entry("[31]", "\"F4\"")),
+                 {"tensor w", "31", "F4", "whole bytes"}),
   });
 }
 
@@ -159,6 +160,14 @@ TEST_CASE("a safetensors file whose tensors do not tile the data is refused", "[
                  message("{\"w\":", entry("[4]"), ",\"z\":", entry("[0]", "\"F32\"", "[8,8]"), "}"),
                  {"tensor z", "overlaps"}),
   });
+}
+
+TEST_CASE("a dimension is below 2^48, also beside a zero", "[formats][safetensors]") {
+  const auto file = [](uint64_t dim) {
+    return safetensors_file(with_entry(entry(message("[0,", dim, "]"), "\"F32\"", "[0,0]")));
+  };
+  CHECK(parse(file(kMaxDim - 1)).entries[0].shape == Shape{0, kMaxDim - 1});
+  expect_error(Errc::malformed, {kPath, "tensor w: shape", std::to_string(kMaxDim)}, [&] { parse(file(kMaxDim)); });
 }
 
 TEST_CASE("case 28: a shape of rank 100 is refused", "[formats][safetensors]") {

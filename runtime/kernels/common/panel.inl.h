@@ -63,9 +63,9 @@ inline void gather_block(const IntegerWeight& weight, const Panel& panel, size_t
     const size_t output = panel.first + at / kInputGroup % panel.width;
     out[i] = 0;
     if (output >= weight.outputs || input >= weight.inputs) continue;
-    const int value = weight.integers[output * weight.inputs + input];
+    const int8_t value = weight.integers[output * weight.inputs + input];
     if (!quants || value == 0) {
-      out[i] = static_cast<int8_t>(value);
+      out[i] = value;
       continue;
     }
     const size_t groups = (weight.inputs + weight.group - 1) / weight.group;
