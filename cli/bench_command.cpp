@@ -106,10 +106,11 @@ int bench_command(const std::vector<std::string>& args) {
                   "Measures forward passes: latency percentiles by nearest rank, tokens per second at the median, load "
                   "time and the largest resident memory. Several files are measured in turns, so that drift of the "
                   "machine hits all alike; the first is the reference of the speed column.");
-  options.flag("json", "one JSON object on standard output", json)
+  add_speed_options(options, grid);
+  options.group("Output")
+      .flag("json", "one JSON object on standard output", json)
       .flag("quiet,q", "no progress", quiet)
       .operands(1, kMaxFiles, files);
-  add_speed_options(options, grid);
   if (!options.parse(args)) return kExitDone;
 
   TerminalProgress progress(quiet);

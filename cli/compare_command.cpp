@@ -29,15 +29,17 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
   Options options("compress compare", "A B...",
                   "Measures artifacts side by side: accuracy, size, speed in turns, memory. The first is the reference "
                   "of every ratio and of fidelity.");
-  options.text("eval,e", "sts:FILE", "lines of text_a TAB text_b TAB score; gives Pearson and Spearman", compare.task)
+  options.group("Accuracy")
+      .text("eval,e", "sts:FILE", "lines of text_a TAB text_b TAB score; gives Pearson and Spearman", compare.task)
       .text("texts", "FILE", "texts for fidelity, one a line (default: those of --eval)", compare.texts)
-      .integer("first", "N", "only the first N of the texts for fidelity", 1, UINT32_MAX, compare.first)
+      .integer("first", "N", "only the first N of the texts for fidelity", 1, UINT32_MAX, compare.first);
+  add_speed_options(options, compare.grid);
+  options.flag("no-speed", "leave out speed and memory", compare.no_speed);
+  options.group("Output")
       .text("report", "DIR", "write report.html, report.md and report.json there", compare.folder)
-      .flag("no-speed", "leave out speed and memory", compare.no_speed)
       .flag("json", "the report as one JSON object on standard output", compare.json)
       .flag("quiet,q", "no progress", compare.quiet)
       .operands(2, kMaxFiles, compare.files);
-  add_speed_options(options, compare.grid);
   return options.parse(args);
 }
 

@@ -37,8 +37,10 @@ BenchmarkOptions benchmark_options(const SpeedGrid& grid) {
 }  // namespace
 
 void add_speed_options(Options& options, SpeedGrid& grid) {
+  std::string batches;
+  for (const uint32_t batch : grid.batches) batches += (batches.empty() ? "" : ",") + std::to_string(batch);
   options.group("Cases; every combination is one")
-      .integers("batch", "LIST", "texts in a batch (default 1,8,32)", 1, kMaxBatch, grid.batches)
+      .integers("batch", "LIST", message("texts in a batch (default ", batches, ")"), 1, kMaxBatch, grid.batches)
       .integers("length", "LIST", "tokens in a text (default 16,128)", 1, kMaxLength, grid.lengths)
       .integers("threads", "LIST", "threads to use (default: all cores)", 1, kMaxThreads, grid.threads)
       .integer("runs", "N", "timed runs of each case (default: as many as a second takes, at least 20)", 1, kMaxRuns,

@@ -103,6 +103,7 @@ class Pipeline {
       outcomes[i] = compress_linear(job, statistics ? &*statistics : nullptr);
     });
     for (size_t i = 0; i < ops.size(); ++i) take(source_.program.ops[ops[i]], std::move(outcomes[i]));
+    for (const std::string& name : source_.program.weights) source_.checkpoint->release(name);
   }
 
   // Puts the compressed layer into program, file and the models that calibrate what follows.
@@ -115,15 +116,15 @@ class Pipeline {
       store(factor.name, std::move(factor.encoded));
       record(std::move(factor.facts));
     }
-    source_.checkpoint->release(source_.program.weights[op.weights[0]]);
     if (op.weights.size() < 2 || op.weights[1] == kNone) return;
-    store(source_.program.weights[op.weights[1]], encode_vector(outcome.bias));
+    const std::string& bias = source_.program.weights[op.weights[1]];
+    store(bias, encode_vector(outcome.bias, plan_.find(bias).encoding));
   }
 
   // Norms, and whatever else no pass touches.
   void store_the_rest() {
     for (const std::string& name : result_.program.weights) {
-      if (!stored_.contains(name)) store(name, encode_vector(decode(source_.weight(name))));
+      if (!stored_.contains(name)) store(name, encode_vector(decode(source_.weight(name)), plan_.find(name).encoding));
     }
   }
 

@@ -30,8 +30,9 @@ WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std
   plan.role = role;
   const uint64_t cols = plan.shape.back();
   const uint64_t rows = plan.shape.size() == 1 ? 1 : plan.shape[0];
-  if (role == WeightRole::other) {
-    plan.bytes = rows * cols * sizeof(float);
+  if (role == WeightRole::other) {  // half precision costs nothing beside quantized layers
+    if (recipe.quant != "f32") plan.encoding = {ValueType::f16, Sparsity::dense, 0};
+    plan.bytes = predicted_bytes(plan.encoding, rows, cols, 0);
     return plan;
   }
   const std::string& asked_name = rule != nullptr ? rule->encoding : recipe.quant;

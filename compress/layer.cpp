@@ -65,10 +65,10 @@ std::optional<Candidate> correct_errors(const Objective& objective, const LayerG
 }
 
 // The same with more and more damping until it works.
-std::optional<Candidate> correct_errors_somehow(Objective& objective, const LayerGoal& goal, const Mask& keep,
-                                                Grid& grid, std::vector<std::string>& fallbacks) {
+std::optional<Candidate> correct_errors_somehow(Objective& objective, const LayerGoal& goal, uint64_t tokens,
+                                                const Mask& keep, Grid& grid, std::vector<std::string>& fallbacks) {
   auto candidate = correct_errors(objective, goal, keep, grid);
-  double damping = goal.damping > 0 ? goal.damping : kLeastDamping;
+  double damping = std::max(goal.damping.value_or(default_damping(tokens)), kLeastDamping);
   for (int retry = 0; !candidate && retry < kDampingRetries; ++retry) {
     damping *= kDampingGrowth;
     fallbacks.push_back(message("the gram matrix is not positive definite: damping raised to ", damping));
@@ -88,8 +88,9 @@ void check_goal(const std::string& name, const Matrix& weight, const LayerGoal& 
     fail(Errc::internal,
          message("tensor ", name, ": the mask has ", goal.mask->size(), " entries, must have ", weight.values.size()));
   }
-  if (!(goal.damping >= 0) || !(goal.target_correction >= 0 && goal.target_correction <= 1)) {
-    fail(Errc::usage, message("tensor ", name, ": damping ", goal.damping,
+  const double damping = goal.damping.value_or(0.0);
+  if (!(damping >= 0) || !std::isfinite(damping) || !(goal.target_correction >= 0 && goal.target_correction <= 1)) {
+    fail(Errc::usage, message("tensor ", name, ": damping ", damping,
                               " must not be negative and target "
                               "correction ",
                               goal.target_correction, " must be in [0, 1]"));
@@ -103,6 +104,22 @@ bool wants_feedback(const LayerGoal& goal) {
   return prunes || rounds;
 }
 
+// What is known so far to be the best way to store a layer.
+struct Best {
+  Candidate candidate;
+  Grid grid;
+
+  void offer(const Objective& objective, bool corrects_bias, Candidate other, const Grid& its_grid, const char* method,
+             bool preferred, LayerOutcome& out) {
+    const double loss = objective.loss(other.values, corrects_bias);
+    if (!(loss < out.loss || (preferred && std::isfinite(loss)))) return;
+    out.loss = loss;
+    out.method = method;
+    candidate = std::move(other);
+    grid = its_grid;
+  }
+};
+
 }  // namespace
 
 LayerOutcome compress_layer(const std::string& name, const Matrix& weight, const std::vector<float>& bias,
@@ -111,40 +128,36 @@ LayerOutcome compress_layer(const std::string& name, const Matrix& weight, const
   LayerOutcome out;
   Objective objective = make_objective(weight, statistics, goal, out.fallbacks);
   out.dead_inputs = objective.dead_inputs;
-  const bool corrects_bias = goal.bias_correction && statistics != nullptr;
   const bool prunes = goal.mask.has_value() || goal.sparsity > 0;
-
-  Grid grid;
+  const bool changes = prunes || goal.encoding.values != ValueType::f32;
+  const bool corrects_bias = changes && goal.bias_correction && statistics != nullptr;
+  const char* plain = prunes ? "magnitude+nearest" : "nearest";
   const Mask keep = starting_mask(weight, goal);
-  Candidate best = round_to_nearest(weight, keep, goal, {}, grid);
-  out.loss_uncorrected = objective.loss(best.values, false);
-  out.method = prunes ? "magnitude+nearest" : "nearest";
 
+  Best best;
+  best.candidate = round_to_nearest(weight, keep, goal, {}, best.grid);
+  out.method = plain;
+  out.loss = objective.loss(best.candidate.values, corrects_bias);
+  out.loss_uncorrected = corrects_bias ? objective.loss(best.candidate.values, false) : out.loss;
+  Grid grid;
+  if (changes && statistics != nullptr) {
+    Candidate nearest = round_to_nearest(objective.target, keep, goal, objective.importance, grid);
+    best.offer(objective, corrects_bias, std::move(nearest), grid, plain, false, out);
+  }
   if (wants_feedback(goal) && statistics == nullptr) {
     out.fallbacks.emplace_back("no statistics of the inputs: no error feedback");
-  }
-  out.loss = objective.loss(best.values, corrects_bias);
-  if (statistics != nullptr) {
-    const auto consider = [&](Candidate candidate, const Grid& its_grid, const char* method) {
-      const double loss = objective.loss(candidate.values, corrects_bias);
-      if (!(loss < out.loss)) return;
-      out.loss = loss;
-      out.method = method;
-      best = std::move(candidate);
-      grid = its_grid;
-    };
-    Grid other;
-    Candidate nearest = round_to_nearest(objective.target, keep, goal, objective.importance, other);
-    consider(std::move(nearest), other, prunes ? "magnitude+nearest" : "nearest");
-    if (wants_feedback(goal)) {
-      auto corrected = correct_errors_somehow(objective, goal, keep, other, out.fallbacks);
-      if (corrected) consider(std::move(*corrected), other, "error_feedback");
+  } else if (wants_feedback(goal)) {
+    auto corrected = correct_errors_somehow(objective, goal, statistics->tokens, keep, grid, out.fallbacks);
+    const bool preferred = goal.quant_method == QuantMethod::error_feedback;
+    if (corrected) {
+      best.offer(objective, corrects_bias, std::move(*corrected), grid, "error_feedback", preferred, out);
     }
   }
-  out.encoded = encode(best.values, grid, goal.encoding);
-  const auto zeros = std::count(best.values.values.begin(), best.values.values.end(), 0.0f);
-  out.sparsity = static_cast<double>(zeros) / static_cast<double>(best.values.values.size());
-  out.bias = corrects_bias ? corrected_bias(weight, best.values, bias, *statistics) : bias;
+  const Matrix& values = best.candidate.values;
+  out.encoded = encode(values, best.grid, goal.encoding);
+  const auto zeros = std::count(values.values.begin(), values.values.end(), 0.0f);
+  out.sparsity = static_cast<double>(zeros) / static_cast<double>(values.values.size());
+  out.bias = corrects_bias ? corrected_bias(weight, values, bias, *statistics) : bias;
   return out;
 }
 

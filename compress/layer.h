@@ -11,8 +11,10 @@
 
 namespace lathe {
 
-enum class PruneMethod { magnitude, error_feedback };      // sparsegpt-class: mask and error feedback over columns
-enum class QuantMethod { nearest, error_feedback, best };  // rtn with scale search, gptq-class, the better by loss
+/// error_feedback: every column makes up for the errors of those before it, then descent on single weights and swaps
+/// of the mask (SparseGPT and GPTQ class and beyond). nearest: rounding with a scale search. best: the smaller loss.
+enum class PruneMethod { magnitude, error_feedback };
+enum class QuantMethod { nearest, error_feedback, best };
 
 /// What is asked for one layer.
 struct LayerGoal {
@@ -20,11 +22,15 @@ struct LayerGoal {
   double sparsity = 0;  // exact share of the weights that becomes zero
   PruneMethod prune_method = PruneMethod::error_feedback;
   QuantMethod quant_method = QuantMethod::best;
-  bool bias_correction = true;            // needs statistics
-  double damping = 0.01;                  // of the mean diagonal of the gram matrix
-  double target_correction = 1.0;         // with a cross_gram: how far to make up for the layers before, in [0, 1]
+  bool bias_correction = true;     // needs statistics
+  std::optional<double> damping;   // of the mean diagonal of the gram matrix; empty: default_damping of the tokens
+  double target_correction = 1.0;  // with a cross_gram: how far to make up for the layers before, in [0, 1]
   std::optional<std::vector<bool>> mask;  // true = keep; given when the choice is made over all layers at once
 };
+
+/// One hundredth with the usual tens of thousands of tokens, more with fewer, whose gram matrix says less about the
+/// inputs to come.
+double default_damping(uint64_t tokens);
 
 /// What came of it. Losses are mean squares of the change of the layer's output, relative to the mean square of
 /// T x: tr(D G D^T) / tr(T G T^T) with G the gram matrix and D the change of the weight; 0 is perfect, 1 is as bad

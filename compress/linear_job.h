@@ -44,7 +44,7 @@ struct TableOutcome {
 };
 TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan);
 
-/// f32, rank 1.
-EncodedBuffer encode_vector(const std::vector<float>& values);
+/// A norm or bias, rank 1, in f32 or f16 (f32 all the same where a value is too large for f16).
+EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding);
 
 }  // namespace lathe

@@ -13,7 +13,7 @@ Json file_entry(const std::filesystem::path& path) {
   const MappedFile file(path);
   Json entry = Json::object({{"file", path.filename().string()},
                              {"bytes", static_cast<uint64_t>(file.bytes().size())},
-                             {"xxh3_128", content_hash(file.bytes())}});
+                             {"xxh3_128", content_hash(file)}});
   return entry;
 }
 

@@ -10,6 +10,7 @@ namespace {
 // About 50 microseconds: longer than the gaps between the segments of a forward pass, short enough for an idle
 // session to cost nothing.
 constexpr int kSpins = 2000;
+constexpr uint32_t kOpen = uint32_t{1} << 31;
 
 void pause() { __builtin_ia32_pause(); }
 
@@ -43,15 +44,25 @@ void ThreadPool::drain(size_t worker) {
   }
 }
 
+// Goes inside if the door is open. From then on task and count stay as they are until door_ is left.
+bool ThreadPool::join() {
+  uint32_t seen = door_.load(std::memory_order_relaxed);
+  while ((seen & kOpen) != 0) {
+    if (door_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire)) return true;
+  }
+  return false;
+}
+
 void ThreadPool::work(size_t worker) {
-  unsigned seen = 0;
+  uint32_t seen = 0;
   for (;;) {
     for (int spin = 0; spin < kSpins && generation_.load(std::memory_order_acquire) == seen; ++spin) pause();
     generation_.wait(seen, std::memory_order_acquire);
     seen = generation_.load(std::memory_order_acquire);
     if (stop_) return;
+    if (!join()) continue;
     drain(worker);
-    busy_.fetch_sub(1, std::memory_order_release);
+    door_.fetch_sub(1, std::memory_order_release);
   }
 }
 
@@ -64,11 +75,12 @@ void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, siz
   count_ = count;
   error_ = nullptr;
   next_.store(0);
-  busy_.store(workers_.size());
+  door_.store(kOpen, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   drain(0);
-  while (busy_.load(std::memory_order_acquire) != 0) pause();
+  door_.fetch_and(~kOpen, std::memory_order_acq_rel);
+  while (door_.load(std::memory_order_acquire) != 0) pause();
   if (error_ != nullptr) std::rethrow_exception(error_);
 }
 

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -32,13 +33,16 @@ class ThreadPool {
  private:
   void work(size_t worker);
   void drain(size_t worker);
+  bool join();
 
   std::vector<std::thread> workers_;
   const std::function<void(size_t, size_t)>* task_ = nullptr;
   size_t count_ = 0;
   std::atomic<size_t> next_{0};
-  std::atomic<size_t> busy_{0};
-  std::atomic<unsigned> generation_{0};
+  // The open flag and how many workers are inside. Work is over when the flag is down and nobody is inside: a worker
+  // that wakes up late finds the door closed, and nobody waits for it.
+  std::atomic<uint32_t> door_{0};
+  std::atomic<uint32_t> generation_{0};
   std::atomic<bool> stop_{false};
   std::mutex error_mutex_;
   std::exception_ptr error_;

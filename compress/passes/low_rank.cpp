@@ -49,6 +49,7 @@ LowRank factor_low_rank(const std::string& name, const Matrix& weight, const Inp
     fail(Errc::usage, message("tensor ", name, ": rank is ", rank, ", must be in [1, ", most, "]"));
   }
   LayerGoal goal;
+  goal.bias_correction = false;  // the factors themselves must carry the mean of the output
   const Objective objective = make_objective(weight, statistics, goal, fallbacks);
   const std::vector<double> directions = output_directions(name, objective.target, objective.damped);
   LowRank result{Matrix(weight.rows, rank), Matrix(rank, weight.cols), 0.0};

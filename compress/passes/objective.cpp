@@ -12,6 +12,11 @@ namespace {
 // A variance below this share of the second moment is rounding error: the input is constant.
 constexpr double kConstantInput = 1e-12;
 
+// Measured on held-out texts: with 25 000 tokens a damping of 0.01 to 0.03 left the smallest error, with 2 500 0.1.
+constexpr double kDampedTokens = 250;
+constexpr double kLeastDamping = 0.01;
+constexpr double kMostDamping = 1.0;
+
 void check_sizes(const Matrix& weight, const InputStatistics& statistics) {
   const size_t n = statistics.width;
   const bool crossed = !statistics.cross_gram.empty();
@@ -67,6 +72,10 @@ void correct_target(Objective& objective, const InputStatistics& statistics, con
 
 }  // namespace
 
+double default_damping(uint64_t tokens) {
+  return std::clamp(kDampedTokens / static_cast<double>(tokens), kLeastDamping, kMostDamping);
+}
+
 double Objective::loss(const Matrix& values, bool corrected) const {
   Matrix difference = values;
   for (size_t i = 0; i < difference.values.size(); ++i) difference.values[i] -= target.values[i];
@@ -104,7 +113,7 @@ Objective make_objective(const Matrix& weight, const InputStatistics* statistics
       clear_constant_inputs(objective.gram, objective.spread, n);
     }
     for (size_t i = 0; i < n; ++i) objective.dead_inputs += statistics->gram[i * n + i] == 0 ? 1 : 0;
-    damp(objective, goal.damping);
+    damp(objective, goal.damping.value_or(default_damping(statistics->tokens)));
     if (!statistics->cross_gram.empty() && goal.target_correction > 0) {
       correct_target(objective, *statistics, goal, fallbacks);
     }

@@ -18,20 +18,22 @@ uint64_t pruned_count(double sparsity, uint64_t weights) {
 
 void drop_smallest(const std::vector<float>& scores, uint64_t count, uint8_t* keep) {
   if (count == 0) return;
-  std::vector<float> sorted(scores);
-  for (float& score : sorted) score = std::isnan(score) ? std::numeric_limits<float>::infinity() : score;
+  const auto score = [&](size_t i) {
+    return std::isnan(scores[i]) ? std::numeric_limits<float>::infinity() : scores[i];
+  };
+  std::vector<float> sorted(scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) sorted[i] = score(i);
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<ptrdiff_t>(count - 1), sorted.end());
   const float threshold = sorted[count - 1];
   uint64_t left = count;
   for (size_t i = 0; i < scores.size(); ++i) {
-    if (scores[i] < threshold) {
+    if (score(i) < threshold) {
       keep[i] = 0;
       --left;
     }
   }
-  // What is left are ties with the threshold.
   for (size_t i = 0; i < scores.size() && left > 0; ++i) {
-    if (!(scores[i] < threshold) && !(scores[i] > threshold)) {
+    if (score(i) == threshold) {
       keep[i] = 0;
       --left;
     }

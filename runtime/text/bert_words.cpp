@@ -53,7 +53,7 @@ class Normalizer {
   size_t copy_ascii(std::string_view text, size_t at) {
     flush();
     for (; at < text.size() && is_ascii(text[at]); ++at) {
-      const char c = ascii_[static_cast<size_t>(text[at])];
+      const char c = ascii_[static_cast<uint8_t>(text[at])];
       if (c != kDropped) out_ += c;
     }
     return at;

@@ -1,6 +1,7 @@
 #include "compress/benchmark.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 
 #include "tests/formats/expect_error.h"
 #include "tests/support/temp_dir.h"
@@ -39,8 +40,10 @@ TEST_CASE("a measurement lasts at least as long as was asked for", "[compress][b
   options.min_runs = 2;
   options.min_seconds = 0.05;
   options.max_runs = 1'000'000;
+  const auto begin = std::chrono::steady_clock::now();
   const SpeedCase speed = measure_speed(model, 1, 4, 1, options);
-  CHECK(speed.runs * speed.p99_ms >= 50);
+  CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(50));
+  CHECK(speed.runs > 2);
   options.max_runs = 3;
   CHECK(measure_speed(model, 1, 4, 1, options).runs == 3);
 }

@@ -98,8 +98,8 @@ class TinyBuilder {
     for (size_t begin = 0; begin < values.size(); begin += shape[1]) {
       float largest = 0;
       for (size_t i = 0; i < shape[1]; ++i) largest = std::max(largest, std::abs(values[begin + i]));
-      scales.push_back(f32_to_f16(largest / 127));
-      const float scale = f16_to_f32(scales.back());
+      scales.push_back(f32_to_bf16(largest / 127));
+      const float scale = bf16_to_f32(scales.back());
       for (size_t i = 0; i < shape[1]; ++i) {
         integers.push_back(static_cast<int8_t>(std::clamp(std::round(values[begin + i] / scale), -127.0f, 127.0f)));
       }

@@ -1,7 +1,8 @@
 #pragma once
 // The functions of an IntegerLinearKernel for each format, over two things an ISA's file defines:
 //   void run_panel(const IntegerLinearArgs&, const Panel&, const int8_t* integers, void* scratch)
-//     computes the panel's outputs of all rows from its expanded integers; `scratch` holds kTileScratch(inputs) bytes
+//     computes the panel's outputs of all rows from its expanded integers; `scratch` holds tile_scratch_bytes(inputs)
+//     bytes
 //   expand functions (weight, panel index, out), or the portable ones of panel.inl.h
 
 namespace lathe::kernels {

@@ -57,20 +57,23 @@ inline Panel panel_at(const Layout& layout, size_t index) {
 
 /// The 64 integers of a block of a panel; `quants` asks for the int4 quants instead of the integers.
 inline void gather_block(const IntegerWeight& weight, const Panel& panel, size_t block, bool quants, int8_t* out) {
+  const size_t groups = weight.group == 0 ? 0 : (weight.inputs + weight.group - 1) / weight.group;
+  const size_t start = block * kBlock / kInputGroup;
+  size_t input = start / panel.width * kInputGroup;
+  size_t output = panel.first + start % panel.width;
   for (size_t i = 0; i < kBlock; ++i) {
-    const size_t at = block * kBlock + i;
-    const size_t input = at / (panel.width * kInputGroup) * kInputGroup + at % kInputGroup;
-    const size_t output = panel.first + at / kInputGroup % panel.width;
-    out[i] = 0;
-    if (output >= weight.outputs || input >= weight.inputs) continue;
-    const int8_t value = weight.integers[output * weight.inputs + input];
-    if (!quants || value == 0) {
-      out[i] = value;
-      continue;
+    const size_t at = input + i % kInputGroup;
+    const bool inside = output < weight.outputs && at < weight.inputs;
+    out[i] = inside ? weight.integers[output * weight.inputs + at] : int8_t{0};
+    if (quants && out[i] != 0) {
+      const int multiplier = weight.group_scales[output * groups + at / weight.group];
+      out[i] = static_cast<int8_t>(multiplier == 0 ? 0 : out[i] / multiplier);
     }
-    const size_t groups = (weight.inputs + weight.group - 1) / weight.group;
-    const int multiplier = weight.group_scales[output * groups + input / weight.group];
-    out[i] = static_cast<int8_t>(multiplier == 0 ? 0 : value / multiplier);
+    if (i % kInputGroup != kInputGroup - 1) continue;
+    if (++output == panel.first + panel.width) {
+      output = panel.first;
+      input += kInputGroup;
+    }
   }
 }
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Includes point one way: cli -> compress -> runtime -> formats/artifact, compress -> formats -> formats/artifact; a
+third-party library appears only where it is wrapped."""
+
+import re
+
+import tree
+
+# The first row whose folder holds the file says what of the project it may include.
+MAY_INCLUDE = (
+    ("formats/artifact/", ("formats/artifact/",)),
+    ("formats/", ("formats/",)),
+    ("runtime/kernels/", ("runtime/kernels/",)),
+    ("runtime/text/embedder.", ("runtime/", "formats/artifact/")),  # tokenizer and session together
+    ("runtime/text/", ("runtime/text/", "formats/artifact/")),
+    ("runtime/c_api/", ("runtime/", "formats/artifact/")),
+    ("runtime/", ("runtime/", "formats/artifact/")),
+    ("compress/", ("compress/", "runtime/", "formats/")),
+    ("cli/", ("cli/", "compress/", "runtime/", "formats/")),
+    ("experiments/", ("compress/", "runtime/", "formats/")),
+    ("tests/", ("tests/", "cli/", "compress/", "runtime/", "formats/")),
+)
+# The engine does not know that text exists.
+MUST_NOT_INCLUDE = {"runtime/": ("runtime/text/", "runtime/c_api/")}
+EXEMPT = ("runtime/text/", "runtime/c_api/")
+
+THIRD_PARTY = (
+    (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
+    (r"nlohmann/.*", ("formats/json.cpp",)),
+    (r"Eigen/.*|cblas\.h", ("compress/linalg.cpp", "compress/gram.cpp")),
+    (r"utf8proc\.h", ("runtime/text/",)),
+    (r"boost/.*", ("cli/",)),
+    (r"catch2/.*", ("tests/",)),
+    (r"[a-z0-9]*intrin\.h", ("runtime/kernels/",)),
+)
+SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
+                    r"(errno|fcntl|math|pthread|sched|signal|spawn|string|time|unistd)\.h")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def quoted_fault(path: str, header: str) -> str:
+    if not (tree.root() / header).is_file():
+        return "no such file from the root of the project"
+    allowed = next((may for folder, may in MAY_INCLUDE if path.startswith(folder)), ())
+    if not header.startswith(allowed):
+        return f"may include {', '.join(allowed)} only"
+    for folder, headers in MUST_NOT_INCLUDE.items():
+        if path.startswith(folder) and not path.startswith(EXEMPT) and header.startswith(headers):
+            return f"may not include {', '.join(headers)}"
+    return ""
+
+
+def system_fault(path: str, header: str) -> str:
+    for pattern, users in THIRD_PARTY:
+        if re.fullmatch(pattern, header):
+            return "" if path.startswith(users) else f"only {', '.join(users)} may"
+    return "" if SYSTEM.fullmatch(header) else "neither the standard library, POSIX nor a library of the project's"
+
+
+def main() -> None:
+    faults = []
+    checked = 0
+    for path in tree.files(suffixes=(".cpp", ".h", ".c", ".cu", ".cuh")):
+        for kind, header in INCLUDE.findall(tree.text(path)):
+            checked += 1
+            fault = quoted_fault(str(path), header) if kind == '"' else system_fault(str(path), header)
+            if fault:
+                faults.append(f"{path} includes {header}: {fault}")
+    tree.finish(checked, faults, least=500)
+
+
+main()
