@@ -1,5 +1,7 @@
 // The command `compress`: finds the subcommand, and turns whatever goes wrong into a message and an exit code.
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -106,6 +108,8 @@ int guarded_main(const std::vector<std::string>& args, bool json) {
 }  // namespace lathe::cli
 
 int main(int argc, char** argv) {
+  // Large blocks go back to the system when they are freed, instead of raising the bound from which they would.
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const bool json = std::find(args.begin(), args.end(), "--json") != args.end();
   lathe::cli::install_signal_handlers(json);

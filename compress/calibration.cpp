@@ -60,31 +60,36 @@ void add_sum(const float* x, size_t rows, size_t width, std::vector<double>& sum
 
 }  // namespace
 
-// One of the two models: what it keeps, and the step that is being run.
+// Rows of a value, for each range of the samples.
+using RangedRows = std::vector<std::vector<float>>;
+
+// One of the two models: what it keeps, and the step that is being run. What a range no longer needs is freed as soon
+// as that range has been run, so that old and new values of all ranges are never there together.
 struct Calibration::Track {
   WeightLookup weights;
-  std::map<uint32_t, std::vector<float>> kept;
-  std::map<uint32_t, std::vector<float>> next;  // what the step leaves
-  std::vector<uint32_t> wanted;                 // values that the step computes
-  std::vector<uint32_t> inputs;                 // kept values that it reads
+  std::map<uint32_t, RangedRows> kept;
+  std::map<uint32_t, RangedRows> next;  // what the step computes
+  std::vector<uint32_t> wanted;         // the values of `next`, in the order of the step's outputs
+  std::vector<uint32_t> inputs;         // kept values that the step reads
+  std::vector<uint32_t> dropped;        // kept values that nothing needs after the step
   std::unique_ptr<Model> model;
   std::unique_ptr<Session> session;
 
   // Prepares the step that computes `values` from what is kept.
-  void begin(const Program& program, const std::vector<uint32_t>& values, const TokenBatch& batch, bool keep,
-             size_t threads) {
+  void begin(const Program& program, const std::vector<uint32_t>& values, size_t ranges, bool keep, size_t threads) {
     std::vector<uint32_t> given;
-    for (const auto& [id, rows] : kept) given.push_back(id);
+    dropped.clear();
+    for (const auto& [id, rows] : kept) {
+      given.push_back(id);
+      if (keep && std::find(values.begin(), values.end(), id) == values.end()) dropped.push_back(id);
+    }
     wanted.clear();
     next.clear();
     for (const uint32_t id : values) {
-      if (!kept.contains(id)) wanted.push_back(id);
-      const Value& value = program.values[id];
-      const size_t rows = value.rows == RowKind::tokens ? batch.tokens() : batch.sequences();
-      next[id].resize(keep && !kept.contains(id) ? rows * value.width : 0);
+      if (kept.contains(id)) continue;
+      wanted.push_back(id);
+      next[id].resize(ranges);
     }
-    session.reset();
-    model.reset();
     if (wanted.empty()) return;
     ProgramSlice slice = lathe::slice(program, given, wanted);
     inputs = std::move(slice.inputs);
@@ -92,35 +97,29 @@ struct Calibration::Track {
     session = std::make_unique<Session>(*model, threads);
   }
 
-  // Runs the step on some of the samples; returns their rows of `value`, which stay valid until the next call.
-  const float* run(const Program& program, const TokenBatch& all, const Range& range, bool keep, uint32_t value) {
-    const auto at = [&](std::vector<float>& rows, uint32_t id) {
-      const bool tokens = program.values[id].rows == RowKind::tokens;
-      const size_t first = tokens ? all.starts[range.first_sequence] : range.first_sequence;
-      return rows.data() + first * program.values[id].width;
-    };
-    if (session == nullptr) return at(kept.at(value), value);
-    const TokenBatch batch = part(all, range);
+  // Runs the step on one range of the samples; returns its rows of `value`, which stay valid until the next call.
+  const float* run(const Program& program, const TokenBatch& batch, size_t range, bool keep, uint32_t value) {
+    if (session == nullptr) return kept.at(value)[range].data();
     std::vector<const float*> in;
-    for (const uint32_t id : inputs) in.push_back(at(kept.at(id), id));
+    for (const uint32_t id : inputs) in.push_back(kept.at(id)[range].data());
     std::vector<float*> out;
     for (const uint32_t id : wanted) {
-      if (!keep) next[id].resize(batch.tokens() * program.values[id].width);
-      out.push_back(keep ? at(next.at(id), id) : next.at(id).data());
+      const size_t rows = program.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences();
+      if (!keep && range > 0) next.at(id)[range].swap(next.at(id)[range - 1]);
+      next.at(id)[range].resize(rows * program.values[id].width);
+      out.push_back(next.at(id)[range].data());
     }
     session->run(batch, in, out);
-    const auto position = std::find(wanted.begin(), wanted.end(), value);
-    return position == wanted.end() ? at(kept.at(value), value) : out[static_cast<size_t>(position - wanted.begin())];
+    for (const uint32_t id : dropped) std::vector<float>().swap(kept.at(id)[range]);
+    return (next.contains(value) ? next : kept).at(value)[range].data();
   }
 
   void finish(bool keep) {
     session.reset();
     model.reset();
     if (keep) {
-      for (auto& [id, rows] : next) {
-        if (rows.empty()) rows = std::move(kept.at(id));
-      }
-      kept = std::move(next);
+      for (const uint32_t id : dropped) kept.erase(id);
+      kept.merge(next);
     }
     next.clear();
   }
@@ -149,19 +148,20 @@ InputStatistics Calibration::collect(const Program& original, const Program& com
         original.values[id].width * (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
   }
   const bool keep = floats * sizeof(float) <= kKeptBytes;
+  const std::vector<Range> ranges = split(batch);
   const std::vector<uint32_t> values = keep ? live : std::vector<uint32_t>{value};
-  original_->begin(original, values, batch, keep, pool_.size());
-  compressed_->begin(compressed, values, batch, keep, pool_.size());
+  original_->begin(original, values, ranges.size(), keep, pool_.size());
+  compressed_->begin(compressed, values, ranges.size(), keep, pool_.size());
 
   InputStatistics statistics;
   statistics.width = width;
   statistics.gram.assign(width * width, 0.0);
   statistics.sum.assign(width, 0.0);
-  for (const Range& range : split(batch)) {
-    const float* y = original_->run(original, batch, range, keep, value);
-    const float* x = compressed_->run(compressed, batch, range, keep, value);
-    const size_t last = range.first_sequence + range.sequences;
-    const size_t rows = per_token ? batch.starts[last] - batch.starts[range.first_sequence] : range.sequences;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const TokenBatch some = part(batch, ranges[i]);
+    const float* y = original_->run(original, some, i, keep, value);
+    const float* x = compressed_->run(compressed, some, i, keep, value);
+    const size_t rows = per_token ? some.tokens() : some.sequences();
     const bool differ = std::memcmp(x, y, rows * width * sizeof(float)) != 0;
     if (differ && statistics.cross_gram.empty()) {  // until here the two were the same
       statistics.cross_gram = statistics.gram;

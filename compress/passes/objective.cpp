@@ -42,10 +42,22 @@ std::vector<double> moments(const std::vector<double>& sums, const std::vector<d
   return out;
 }
 
+// Square of the matrix's output for the mean input; 0 where there is none.
+double mean_square(const Matrix& matrix, const std::vector<double>& mean) {
+  double total = 0;
+  for (size_t r = 0; r < matrix.rows && !mean.empty(); ++r) {
+    double output = 0;
+    for (size_t c = 0; c < matrix.cols; ++c) output += matrix.row(r)[c] * mean[c];
+    total += output * output;
+  }
+  return total;
+}
+
 // Constant inputs have no spread; what subtraction left there must not look like one.
-void clear_constant_inputs(const std::vector<double>& gram, std::vector<double>& spread, size_t n) {
+void clear_constant_inputs(const std::vector<double>& mean, std::vector<double>& spread) {
+  const size_t n = mean.size();
   for (size_t i = 0; i < n; ++i) {
-    if (spread[i * n + i] > kConstantInput * gram[i * n + i]) continue;
+    if (spread[i * n + i] > kConstantInput * (spread[i * n + i] + mean[i] * mean[i])) continue;
     for (size_t j = 0; j < n; ++j) spread[i * n + j] = spread[j * n + i] = 0;
   }
 }
@@ -60,6 +72,7 @@ void correct_target(Objective& objective, const InputStatistics& statistics, con
   for (size_t i = 0; i < n * n; ++i) step[i] -= objective.spread[i];
   const std::vector<double> weight(objective.target.values.begin(), objective.target.values.end());
   std::vector<double> change = product(objective.target.rows, n, n, weight, step);
+  step = {};
   std::vector<double> damped = objective.damped;
   if (!solve_rows(n, damped, change)) {
     fallbacks.emplace_back("the error of the layers before is not corrected: the gram matrix is singular");
@@ -79,7 +92,7 @@ double default_damping(uint64_t tokens) {
 double Objective::loss(const Matrix& values, bool corrected) const {
   Matrix difference = values;
   for (size_t i = 0; i < difference.values.size(); ++i) difference.values[i] -= target.values[i];
-  const double error = quadratic_form(difference, corrected ? spread : gram);
+  const double error = quadratic_form(difference, spread) + (corrected ? 0.0 : mean_square(difference, mean));
   return error == 0 ? 0.0 : error / energy;
 }
 
@@ -106,11 +119,12 @@ Objective make_objective(const Matrix& weight, const InputStatistics* statistics
   if (statistics != nullptr) {
     check_sizes(weight, *statistics);
     const size_t n = statistics->width;
-    objective.gram = moments(statistics->gram, nullptr, nullptr, statistics->tokens);
-    objective.spread = objective.gram;
+    const std::vector<double>* about = goal.bias_correction ? &statistics->sum : nullptr;
+    objective.spread = moments(statistics->gram, about, about, statistics->tokens);
     if (goal.bias_correction) {
-      objective.spread = moments(statistics->gram, &statistics->sum, &statistics->sum, statistics->tokens);
-      clear_constant_inputs(objective.gram, objective.spread, n);
+      objective.mean = statistics->sum;
+      for (double& mean : objective.mean) mean /= static_cast<double>(statistics->tokens);
+      clear_constant_inputs(objective.mean, objective.spread);
     }
     for (size_t i = 0; i < n; ++i) objective.dead_inputs += statistics->gram[i * n + i] == 0 ? 1 : 0;
     damp(objective, goal.damping.value_or(default_damping(statistics->tokens)));
@@ -118,7 +132,7 @@ Objective make_objective(const Matrix& weight, const InputStatistics* statistics
       correct_target(objective, *statistics, goal, fallbacks);
     }
   }
-  objective.energy = quadratic_form(objective.target, objective.gram);
+  objective.energy = quadratic_form(objective.target, objective.spread) + mean_square(objective.target, objective.mean);
   return objective;
 }
 

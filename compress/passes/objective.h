@@ -11,11 +11,11 @@ namespace lathe {
 
 struct Objective {
   Matrix target;                  // [rows, cols]: the weight that would be best if it could be stored as it is
-  std::vector<double> gram;       // of one input, about zero; empty = identity
-  std::vector<double> spread;     // about the mean where the bias takes up the mean error, otherwise equal to gram
+  std::vector<double> spread;     // second moments of one input, about its mean where there is one; empty = identity
+  std::vector<double> mean;       // of one input, where the bias takes up the mean error; otherwise empty, taken as 0
   std::vector<double> damped;     // spread with the damping on its diagonal; empty without statistics
   std::vector<float> importance;  // [cols]: diagonal of damped over its mean; empty without statistics
-  double energy = 0;              // tr(target gram target^T)
+  double energy = 0;              // mean square of the target's output
   uint64_t dead_inputs = 0;
 
   /// Mean squared error of the layer's output over its mean square; the bias is corrected or not. 0 when both vanish.

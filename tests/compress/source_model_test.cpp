@@ -109,7 +109,8 @@ TEST_CASE("a vocabulary size that is not the table's number of rows is an error 
 }
 
 TEST_CASE("more tokens than rows of the table are an error", "[compress][source]") {
-  expect_refused(Errc::malformed, {"47", "46"}, [](TinyModel& m) { m.vocabulary.push_back("more"); });
+  expect_refused(Errc::malformed, {"\"more\"", "id 46", "46 rows"},
+                 [](TinyModel& m) { m.vocabulary.push_back("more"); });
 }
 
 TEST_CASE("heads must divide the width and be at least one", "[compress][source]") {
