@@ -1,6 +1,6 @@
 #pragma once
 // Where an artifact comes from, and what its making measured: JSON sections of the file. No paths, times or names of
-// machines, so that the same input gives the same bytes anywhere.
+// machines, so that the bytes do not depend on them.
 
 #include <vector>
 

@@ -52,6 +52,9 @@ void validate(const Recipe& recipe) {
   if (recipe.calibration_length < 3 || recipe.calibration_length > 65536) {
     fail(Errc::bad_recipe, message("calibration-length: ", recipe.calibration_length, ", must be in [3, 65536]"));
   }
+  if (recipe.prune_scope == PruneScope::global && recipe.low_rank) {
+    fail(Errc::bad_recipe, "prune-scope global cannot go with low-rank: the factors replace the weights it compares");
+  }
   if (recipe.prune_scope == PruneScope::global && recipe.prune_method == MethodChoice::error_feedback) {
     fail(Errc::bad_recipe, "prune-scope global chooses by magnitude; it cannot go with prune-method error-feedback");
   }

@@ -11,6 +11,7 @@ using kernels::IntegerFormat;
 using kernels::IntegerLinearKernel;
 using kernels::IntegerWeight;
 
+constexpr size_t kMaxIntegerInputs = 65536;  // 65536 * 255 * 128 < 2^31
 constexpr size_t kArrayPadding = 64;  // entries that kernels may read past the end of per-output arrays
 
 template <class Kernel>
@@ -70,6 +71,10 @@ LinearWeight::LinearWeight(const KernelSet& kernels, const EncodedTensor& weight
 }
 
 void LinearWeight::pack_integer(const KernelSet& kernels, const EncodedTensor& weight) {
+  if (inputs_ > kMaxIntegerInputs) {
+    fail(Errc::unsupported, message("an integer weight with ", inputs_, " inputs: sums of up to ", kMaxIntegerInputs,
+                                    " products fit 32 bits"));
+  }
   std::vector<int8_t> integers(outputs_ * inputs_);
   scales_.assign(outputs_ + kArrayPadding, 0.0f);
   column_sums_.assign(outputs_ + kArrayPadding, 0);

@@ -15,6 +15,9 @@ import statistics
 import subprocess
 import sys
 
+import numpy as np
+
+import measure
 import report
 import runtimes
 
@@ -76,9 +79,20 @@ def measure_rounds(found: dict, arguments) -> dict[str, dict[tuple, list[float]]
     return samples
 
 
-def measure_accuracy(name: str, arguments) -> dict | None:
-    if name not in runtimes.PEERS:
-        return None
+def lathe_accuracy(file: pathlib.Path, arguments) -> dict:
+    """The same figures as measure.py's, from what the command prints."""
+    task = run_json([arguments.compress, "eval", file, "--eval", f"sts:{arguments.cache}/lee/sts.tsv", "--quiet", "--json"])
+    embeddings = subprocess.run([arguments.compress, "run", file, "--input", arguments.cache / "lee/background.txt",
+                                 "--format", "f32"], stdout=subprocess.PIPE, check=True).stdout
+    got = np.frombuffer(embeddings, dtype="<f4").astype(np.float64).reshape(-1, measure.DIMENSION)
+    cosine = measure.cosines(got[:measure.COSINE_TEXTS], REFERENCE)
+    return {"lee_pearson": task["task"]["pearson"], "cosine_mean": cosine.mean(), "cosine_min": cosine.min()}
+
+
+def measure_accuracy(name: str, arguments) -> dict:
+    for named in arguments.lathe:
+        if named.partition("=")[0] == name:
+            return lathe_accuracy(pathlib.Path(named.partition("=")[2]), arguments)
     return run_json([sys.executable, HERE / "measure.py", "accuracy", name, arguments.models, arguments.cache,
                      REFERENCE])
 

@@ -15,6 +15,7 @@ import runtimes
 
 MAX_TOKENS = 256
 COSINE_TEXTS = 100
+DIMENSION = 384
 FIRST_WORD_ID, LAST_WORD_ID = 1996, 29611  # whole words and pieces of MiniLM's vocabulary, no special tokens
 
 
@@ -50,6 +51,13 @@ def read_lines(path: pathlib.Path) -> list[str]:
     return path.read_text(encoding="utf-8").split("\n")[:-1]
 
 
+def cosines(embeddings: np.ndarray, reference: str) -> np.ndarray:
+    """Cosine of each row, a unit vector, with the recorded f32 embedding of the same text."""
+    expected = np.fromfile(reference, dtype="<f2").astype(np.float64).reshape(-1, DIMENSION)[:len(embeddings)]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    return np.sum(embeddings * expected, axis=1)
+
+
 def measure_accuracy(peer: str, models: str, cache: str, reference: str) -> dict:
     import tokenizers
     data = pathlib.Path(cache)
@@ -62,10 +70,7 @@ def measure_accuracy(peer: str, models: str, cache: str, reference: str) -> dict
     human = np.array([float(line.split("\t")[2]) for line in read_lines(data / "lee/sts.tsv")])
     pearson = np.corrcoef((lee @ lee.T)[np.triu_indices(len(lee), 1)], human)[0, 1]
 
-    background = embed(run, tokenizer, read_lines(data / "lee/background.txt")[:COSINE_TEXTS])
-    expected = np.fromfile(reference, dtype="<f2").astype(np.float64).reshape(-1, background.shape[1])[:COSINE_TEXTS]
-    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    cosine = np.sum(background * expected, axis=1)
+    cosine = cosines(embed(run, tokenizer, read_lines(data / "lee/background.txt")[:COSINE_TEXTS]), reference)
     return {"lee_pearson": pearson, "cosine_mean": cosine.mean(), "cosine_min": cosine.min()}
 
 

@@ -5,9 +5,7 @@ import pathlib
 import sys
 
 
-def accuracy_cells(accuracy: dict | None) -> list[str]:
-    if accuracy is None:
-        return ["", ""]
+def accuracy_cells(accuracy: dict) -> list[str]:
     return [f"{accuracy['lee_pearson']:.4f}", f"{accuracy['cosine_mean']:.5f}"]
 
 

@@ -98,8 +98,12 @@ void Artifact::read_index() {
     fail(Errc::malformed, message(file_.path(), ": index_checksum does not match"));
   }
   ByteReader in(index, file_.path());
-  tensors_.reserve(in.read_count("tensor count", 107));
-  for (size_t i = tensors_.capacity(); i > 0; --i) {
+  const uint32_t count = in.read_count("tensor count", 107);
+  if (count > layout::kMaxTensors) {
+    fail(Errc::limit, message(file_.path(), ": tensor count ", count, ", the limit is ", layout::kMaxTensors));
+  }
+  tensors_.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
     tensors_.push_back(read_tensor(in));
     if (tensors_.size() > 1 && !(tensors_[tensors_.size() - 2].name < tensors_.back().name)) {
       fail(Errc::malformed,
@@ -110,7 +114,8 @@ void Artifact::read_index() {
   for (uint32_t i = 0; i < sections; ++i) {
     const auto which = static_cast<Section>(in.read<uint32_t>("section kind"));
     const auto size = in.read<uint64_t>("section bytes");
-    if (!section(which).empty()) {
+    const auto is_same = [which](const auto& known) { return known.first == which; };
+    if (std::any_of(sections_.begin(), sections_.end(), is_same)) {
       fail(Errc::malformed, message(file_.path(), ": section ", static_cast<uint32_t>(which), " is twice there"));
     }
     sections_.emplace_back(which, in.take(size, "section"));
