@@ -8,9 +8,10 @@ export PYTHONDONTWRITEBYTECODE := 1
 compress := build/release/bin/compress
 packages = @$(if $(SKIP_PACKAGES),true,.ci/install-packages $(1))
 calibrate := --calibrate $(CACHE)/wikipedia/calibrate_lines.txt
-evaluate := --eval sts:$(CACHE)/lee/sts.tsv
-# $(call shrink,NAME,OPTIONS) → out/NAME.lathe and the report out/NAME/
-shrink = $(compress) $(CACHE)/minilm $(2) $(evaluate) --report out/$(1) -o out/$(1).lathe --force
+# Texts and task are apart from what calibrates.
+prove := --eval sts:$(CACHE)/lee/sts.tsv --texts $(CACHE)/lee/background.txt
+# $(call shrink,NAME,OPTIONS) makes out/NAME.lathe and the report out/NAME/
+shrink = $(compress) $(CACHE)/minilm $(2) $(prove) --report out/$(1) -o out/$(1).lathe
 
 .PHONY: demo test build data clean bench-peers
 .DEFAULT_GOAL := build
@@ -30,19 +31,22 @@ demo:
 	@cmake --preset release >/dev/null
 	@cmake --build build/release --target bin/compress
 	@mkdir -p out
-	$(call shrink,minilm-f32)
+	$(call shrink,minilm-p50-int8,--prune 0.5 --quant int8 $(calibrate))
 	$(call shrink,minilm-int8,--quant int8 $(calibrate))
 	$(call shrink,minilm-int4,--quant int4 $(calibrate))
-	$(call shrink,minilm-p50-int8,--prune 0.5 --quant int8 $(calibrate))
-	$(compress) compare out/minilm-f32.lathe out/minilm-int8.lathe out/minilm-int4.lathe out/minilm-p50-int8.lathe
+	$(compress) $(CACHE)/minilm --no-bench --quiet -o out/minilm-f32.lathe
+	$(compress) compare $(foreach name,f32 p50-int8 int8 int4,out/minilm-$(name).lathe) $(prove) --report out/comparison
+	@echo "The reports are pages for a browser: out/comparison/report.html, out/minilm-p50-int8/report.html ..."
 
 test:
 	$(call packages,test)
 	@.ci/tests
 
+# With the artifacts that the demo left, if it did: --lathe NAME=FILE for each.
 bench-peers:
 	$(call packages,build)
-	@experiments/peers/run.sh $(BENCH_OPTIONS)
+	@experiments/peers/run.sh $(foreach file,$(wildcard out/minilm-*.lathe),--lathe $(file:out/minilm-%.lathe=%)=$(file)) \
+	  $(BENCH_OPTIONS)
 
 clean:
 	rm -rf build out

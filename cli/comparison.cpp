@@ -72,7 +72,7 @@ Report compare_artifacts(const ComparisonRequest& request, Progress& progress) {
   };
   report.recipe_json = object_text(layout::Section::recipe, "recipe");
   report.provenance_json = object_text(layout::Section::provenance, "provenance");
-  report.title = report.models.back().name;
+  report.title = message("Comparison of ", report.models.size(), " models");
   measure_accuracy(request, opened, report, progress);
   if (request.speed) measure_speed_and_memory(request, opened, report, progress);
   return report;

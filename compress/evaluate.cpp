@@ -130,7 +130,8 @@ TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embedding
     cosines.push_back(cosine(&embeddings[pair.a * dimension], &embeddings[pair.b * dimension], dimension));
     scores.push_back(pair.score);
   }
-  return {"sts", data.path, data.pairs.size(), pearson(cosines, scores), spearman(cosines, scores)};
+  return {"sts", std::filesystem::path(data.path).filename().string(), data.pairs.size(), pearson(cosines, scores),
+          spearman(cosines, scores)};
 }
 
 FidelityResult fidelity(const std::vector<float>& original, const std::vector<float>& compressed, size_t dimension) {

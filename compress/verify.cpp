@@ -16,7 +16,7 @@ struct SpeedShape {
   uint32_t batch;
   uint32_t length;
 };
-constexpr SpeedShape kSpeedShapes[] = {{1, 16}, {1, 128}, {8, 128}};
+constexpr SpeedShape kSpeedShapes[] = {{1, 128}, {1, 16}, {8, 128}};  // the first stands for all in summaries
 constexpr SpeedShape kGateShape = {1, 128};
 
 Model build_original(const SourceModel& source) {
@@ -50,13 +50,13 @@ std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe&
                                         std::string& from) {
   std::vector<std::string> texts;
   if (!options.texts_file.empty()) {
-    from = options.texts_file;
+    from = std::filesystem::path(options.texts_file).filename().string();
     texts = read_lines(options.texts_file);
   } else if (!options.sts_file.empty()) {
-    from = options.sts_file;
+    from = std::filesystem::path(options.sts_file).filename().string();
     texts = read_sts(options.sts_file).texts;
   } else if (!recipe.calibration_file.empty()) {
-    from = recipe.calibration_file + " (lines that calibration did not use)";
+    from = std::filesystem::path(recipe.calibration_file).filename().string() + " (lines that calibration did not use)";
     texts = unused_calibration_lines(source, recipe);
   }
   if (options.first_texts != 0 && texts.size() > options.first_texts) texts.resize(options.first_texts);
