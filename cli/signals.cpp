@@ -52,6 +52,7 @@ void install_signal_handlers(bool json) {
   handle(SIGTERM, on_stop);
   handle(SIGBUS, on_bus_error);
   handle(SIGPIPE, SIG_IGN);
+  handle(SIGXFSZ, SIG_IGN);  // beyond the limit on file sizes write() then fails like on a full disk
 }
 
 StopRequests::StopRequests() { stop_requests.fetch_add(1); }

@@ -43,7 +43,7 @@ def lathe_cases(file: pathlib.Path, threads: int, arguments) -> list[dict]:
     cases = []
     for batch, length in SHAPES:
         cases += run_json([arguments.compress, "bench", file, "--batch", batch, "--length", length, "--threads",
-                           threads, "--json"])["cases"]
+                           threads, "--quiet", "--json"])["models"][0]["cases"]
     return cases
 
 

@@ -54,8 +54,18 @@ pid_t start(const std::vector<std::string>& arguments, Prepare prepare) {
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  // The handlers of the test program are not for its children, and a signal may come before the new program runs.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t pid = ::fork();
-  if (pid != 0) return pid;
+  if (pid != 0) {
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    return pid;
+  }
+  for (const int signal : {SIGTERM, SIGINT, SIGXFSZ}) ::signal(signal, SIG_DFL);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   const int null = ::open("/dev/null", O_RDWR);
   ::dup2(null, STDOUT_FILENO);
   ::dup2(null, STDERR_FILENO);

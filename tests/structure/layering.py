@@ -34,7 +34,7 @@ THIRD_PARTY = (
     (r"[a-z0-9]*intrin\.h", ("runtime/kernels/",)),
 )
 SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
-                    r"(errno|fcntl|math|pthread|sched|signal|spawn|string|time|unistd)\.h")
+                    r"(errno|fcntl|malloc|math|pthread|sched|signal|spawn|string|time|unistd)\.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
