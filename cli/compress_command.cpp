@@ -146,13 +146,17 @@ Gates make_gates(const CompressArguments& a) {
   return gates;
 }
 
-// The artifact must not be one of the files it is made from.
-void check_output(const std::filesystem::path& output, const SourceModel& source) {
+// The artifact must not be one of the files it is made from or measured with.
+void check_output(const CompressArguments& a, const SourceModel& source, const VerifyOptions& proof) {
+  const std::filesystem::path output = *a.output;
   check_writable(output);
-  std::error_code ignored;
-  for (const SourceFile& file : source.checkpoint->files()) {
-    if (std::filesystem::equivalent(output, file.path, ignored)) {
-      fail(Errc::usage, message(output.string(), ": is the checkpoint itself"));
+  std::vector<std::filesystem::path> inputs = {a.calibrate.value_or(""), proof.sts_file, proof.texts_file};
+  for (const SourceFile& file : source.checkpoint->files()) inputs.emplace_back(file.path);
+  for (const auto& entry : std::filesystem::directory_iterator(source.path)) inputs.push_back(entry.path());
+  for (const std::filesystem::path& input : inputs) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(output, input, ignored)) {
+      fail(Errc::usage, message(output.string(), ": is an input, ", input.string()));
     }
   }
 }
@@ -183,7 +187,7 @@ int compress_command(const std::vector<std::string>& args) {
   const SourceModel source = open_source(a.models[0], a.allow_requantize);
   const CompressionPlan plan = make_compression_plan(source, recipe);
   if (a.dry_run) return dry_run(a, plan);
-  check_output(*a.output, source);
+  check_output(a, source, proof);
   if (a.report) check_report_folder(*a.report);
 
   const StopRequests stoppable;

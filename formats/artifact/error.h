@@ -2,6 +2,7 @@
 // The one exception of the project. Libraries throw it and never print, abort or exit; cli/ turns its code into an
 // exit code (docs/cli.md).
 
+#include <charconv>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -48,9 +49,11 @@ inline std::string to_text(const char* s) { return s; }
 inline std::string to_text(char* s) { return s; }
 inline std::string to_text(const std::string& s) { return s; }
 inline std::string to_text(char c) { return std::string(1, c); }
+/// Integers in full, floating point in the shortest form that reads back the same; no locale has a say.
 template <class Number>
 std::string to_text(Number n) {
-  return std::to_string(n);
+  char digits[64];
+  return std::string(digits, std::to_chars(digits, digits + sizeof digits, n).ptr);
 }
 }  // namespace detail
 template <class... Parts>
