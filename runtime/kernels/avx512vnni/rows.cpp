@@ -5,7 +5,7 @@
 #include "runtime/kernels/kernel.h"
 #include "runtime/kernels/simd/simd_avx512.h"
 #include "runtime/kernels/common/polynomial.inl.h"
-#include "runtime/kernels/avx512vnni/gelu.inl.h"
+#include "runtime/kernels/common/gelu.inl.h"
 #include "runtime/kernels/common/activation.inl.h"
 #include "runtime/kernels/common/rows.inl.h"
 // clang-format on

@@ -41,7 +41,7 @@ inline void float_tile(const FloatLinearArgs& args, const float* x, const float*
     for (size_t v = 0; v < V; ++v) w[v] = load(panel + v * kWidth);
     for (size_t r = 0; r < ROWS; ++r) {
       const F32 value = set(x[r * x_stride + i]);
-      for (size_t v = 0; v < V; ++v) sum[r][v] = fma(value, w[v], sum[r][v]);
+      for (size_t v = 0; v < V; ++v) sum[r][v] = multiply_add(value, w[v], sum[r][v]);
     }
   }
   const size_t left = args.weight->outputs - first;

@@ -4,37 +4,62 @@
 namespace lathe::kernels {
 namespace {
 
+/// Sums are kept in sixteen lanes on every ISA and folded in one order, so that all get the same bits: an 8-bit
+/// activation that rounds the other way would change everything after it.
+struct LaneSums {
+  static constexpr size_t kLanes = 16;
+  static constexpr size_t kVectors = kLanes / F32::kWidth;
+  F32 vectors[kVectors];
+
+  float total(float rest) const {
+    float lanes[kLanes];
+    for (size_t v = 0; v < kVectors; ++v) store(lanes + v * F32::kWidth, vectors[v]);
+    for (size_t half = kLanes / 2; half > 0; half /= 2) {
+      for (size_t i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    }
+    return lanes[0] + rest;
+  }
+};
+
+inline LaneSums zero_sums() {
+  LaneSums sums;
+  for (F32& vector : sums.vectors) vector = set(0.0F);
+  return sums;
+}
+
 /// y = a + b (b may be null) and the sum of y.
 inline float add_and_sum(const float* a, const float* b, size_t width, float* y) {
-  constexpr size_t kWidth = F32::kWidth;
-  F32 sum = set(0.0F);
+  LaneSums sums = zero_sums();
   size_t i = 0;
-  for (; i + kWidth <= width; i += kWidth) {
-    const F32 value = b == nullptr ? load(a + i) : load(a + i) + load(b + i);
-    store(y + i, value);
-    sum = sum + value;
+  for (; i + LaneSums::kLanes <= width; i += LaneSums::kLanes) {
+    for (size_t v = 0; v < LaneSums::kVectors; ++v) {
+      const size_t at = i + v * F32::kWidth;
+      const F32 value = b == nullptr ? load(a + at) : load(a + at) + load(b + at);
+      store(y + at, value);
+      sums.vectors[v] = sums.vectors[v] + value;
+    }
   }
-  if (i < width) {
-    const size_t n = width - i;
-    const F32 value = b == nullptr ? load_part(a + i, n) : load_part(a + i, n) + load_part(b + i, n);
-    store_part(y + i, value, n);
-    sum = sum + value;
+  float rest = 0.0F;
+  for (; i < width; ++i) {
+    y[i] = b == nullptr ? a[i] : a[i] + b[i];
+    rest += y[i];
   }
-  return reduce_add(sum);
+  return sums.total(rest);
 }
 
 /// sum (y - mean)^2
 inline float squared_distance(const float* y, size_t width, float mean) {
-  constexpr size_t kWidth = F32::kWidth;
-  F32 sum = set(0.0F);
+  LaneSums sums = zero_sums();
   size_t i = 0;
-  for (; i + kWidth <= width; i += kWidth) {
-    const F32 distance = load(y + i) - set(mean);
-    sum = fma(distance, distance, sum);
+  for (; i + LaneSums::kLanes <= width; i += LaneSums::kLanes) {
+    for (size_t v = 0; v < LaneSums::kVectors; ++v) {
+      const F32 distance = load(y + i + v * F32::kWidth) - set(mean);
+      sums.vectors[v] = fma(distance, distance, sums.vectors[v]);
+    }
   }
   float rest = 0.0F;
   for (; i < width; ++i) rest += (y[i] - mean) * (y[i] - mean);
-  return reduce_add(sum) + rest;
+  return sums.total(rest);
 }
 
 void add_layer_norm(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width,

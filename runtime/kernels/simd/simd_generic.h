@@ -36,8 +36,21 @@ inline F32 operator+(F32 a, F32 b) { return {a.v + b.v}; }
 inline F32 operator-(F32 a, F32 b) { return {a.v - b.v}; }
 inline F32 operator*(F32 a, F32 b) { return {a.v * b.v}; }
 inline F32 operator/(F32 a, F32 b) { return {a.v / b.v}; }
-/// a * b + c, fused where the CPU can.
-inline F32 fma(F32 a, F32 b, F32 c) { return {a.v * b.v + c.v}; }
+/// a * b + c, rounded once. Here through double, where the product is exact; the second rounding differs from a fused
+/// one for about one sum in 2^29.
+inline F32 fma(F32 a, F32 b, F32 c) {
+  using DoubleVector = double __attribute__((vector_size(32)));
+  const DoubleVector sum = __builtin_convertvector(a.v, DoubleVector) * __builtin_convertvector(b.v, DoubleVector) +
+                           __builtin_convertvector(c.v, DoubleVector);
+  return {__builtin_convertvector(sum, FloatVector)};
+}
+/// a * b + c, rounded as is fastest.
+inline F32 multiply_add(F32 a, F32 b, F32 c) { return {a.v * b.v + c.v}; }
+/// table[the lowest four bits of each lane of index]; the table has 16 entries and is aligned to 64 bytes.
+inline F32 pick(const float* table, F32 index) {
+  const IntVector lanes = reinterpret_cast<IntVector>(index.v) & 15;
+  return {FloatVector{table[lanes[0]], table[lanes[1]], table[lanes[2]], table[lanes[3]]}};
+}
 /// b where a is NaN, like the instruction.
 inline F32 max(F32 a, F32 b) { return {a.v > b.v ? a.v : b.v}; }
 inline F32 min(F32 a, F32 b) { return {a.v < b.v ? a.v : b.v}; }
@@ -63,7 +76,6 @@ inline F32 scale_by_power(F32 a, F32 n) {
   const IntVector bits = (__builtin_convertvector(n.v, IntVector) + 127) << 23;
   return {a.v * reinterpret_cast<FloatVector>(bits)};
 }
-inline float reduce_add(F32 a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 inline float reduce_max(F32 a) {
   const float x = a.v[0] > a.v[1] ? a.v[0] : a.v[1];
   const float y = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
