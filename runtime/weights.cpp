@@ -12,7 +12,7 @@ using kernels::IntegerLinearKernel;
 using kernels::IntegerWeight;
 
 constexpr size_t kMaxIntegerInputs = 65536;  // 65536 * 255 * 128 < 2^31
-constexpr size_t kArrayPadding = 64;  // entries that kernels may read past the end of per-output arrays
+constexpr size_t kArrayPadding = 64;         // entries that kernels may read past the end of per-output arrays
 
 template <class Kernel>
 const Kernel* first_of_level(std::span<const Kernel* const> table, Isa isa) {
