@@ -64,12 +64,12 @@ std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe&
 }
 
 // Without any text at all: token sequences that another seed makes up.
-std::vector<TokenBatch> synthetic_batches(const SourceModel& source, const Recipe& recipe) {
+TokenBatch synthetic_batch(const SourceModel& source, const Recipe& recipe) {
   Recipe other = recipe;
   other.calibration_file.clear();
   other.seed = recipe.seed + 1;
   other.calibration_tokens = 8192;
-  return {make_samples(source, other).batch};
+  return make_samples(source, other).batch;
 }
 
 void measure_fidelity(const SourceModel& source, const Recipe& recipe, const VerifyOptions& options,
@@ -86,15 +86,8 @@ void measure_fidelity(const SourceModel& source, const Recipe& recipe, const Ver
   }
   Session before(original, options.threads);
   Session after(artifact, options.threads);
-  std::vector<float> a;
-  std::vector<float> b;
-  for (const TokenBatch& batch : synthetic_batches(source, recipe)) {
-    const std::vector<float> x = before.embed(batch);
-    const std::vector<float> y = after.embed(batch);
-    a.insert(a.end(), x.begin(), x.end());
-    b.insert(b.end(), y.begin(), y.end());
-  }
-  measured.fidelity = fidelity(a, b, source.task.dimension);
+  const TokenBatch batch = synthetic_batch(source, recipe);
+  measured.fidelity = fidelity(before.embed(batch), after.embed(batch), source.task.dimension);
   report.notes.push_back(
       "fidelity is measured on made-up token sequences: give --texts FILE or --eval to use real text");
 }

@@ -21,8 +21,8 @@ inline constexpr uint32_t kMaxFidelityTexts = 300;
 
 struct Gates {
   std::optional<double> max_drop;  // of the task's Pearson, or of the mean cosine where there is no task
-  std::optional<double>
-      min_speedup;  // p50 of the original / p50 of the artifact, 1 x 128 tokens (or the most it takes)
+  /// p50 of the original over p50 of the artifact, at 1 x 128 tokens or the most the model takes.
+  std::optional<double> min_speedup;
   std::optional<uint64_t> max_size_bytes;
 };
 
