@@ -73,7 +73,7 @@ class Pipeline {
     for (size_t i = 0; i < tables.size(); ++i) {
       check_cancelled();
       TableOutcome outcome = compress_table(source_, *tables[i]);
-      source_.checkpoint->release(tables[i]->name);
+      source_.release(tables[i]->name);
       store(tables[i]->name, std::move(outcome.encoded));
       record(std::move(outcome.facts));
       progress_.advance(i + 1);
@@ -103,7 +103,7 @@ class Pipeline {
       outcomes[i] = compress_linear(job, statistics ? &*statistics : nullptr);
     });
     for (size_t i = 0; i < ops.size(); ++i) take(source_.program.ops[ops[i]], std::move(outcomes[i]));
-    for (const std::string& name : source_.program.weights) source_.checkpoint->release(name);
+    for (const std::string& name : source_.program.weights) source_.release(name);
   }
 
   // Puts the compressed layer into program, file and the models that calibrate what follows.

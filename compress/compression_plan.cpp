@@ -26,7 +26,7 @@ WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std
                        const LayerRule* rule) {
   WeightPlan plan;
   plan.name = name;
-  plan.shape = model.checkpoint->tensor(name).shape;
+  plan.shape = model.weight(name).shape;
   plan.role = role;
   const uint64_t cols = plan.shape.back();
   const uint64_t rows = plan.shape.size() == 1 ? 1 : plan.shape[0];

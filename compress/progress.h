@@ -6,6 +6,20 @@
 
 namespace lathe {
 
+/// Where training is. Measures that do not exist are NaN.
+struct TrainingEvent {
+  std::string stage;
+  uint64_t step = 0;
+  uint64_t steps = 0;  // 0: not known, minutes decide
+  double train_loss = 0;
+  double held_out_loss = 0;  // of the latest check
+  std::string measure_name;  // "cosine", "accuracy"
+  double measure = 0;        // on the held-out part, of the latest check
+  double tokens_per_second = 0;
+  double seconds_left = 0;
+  bool checked = false;  // the held-out part was measured at this very step
+};
+
 /// How long work reports itself; called from one thread. Also asks whether to stop.
 class Progress {
  public:
@@ -16,6 +30,8 @@ class Progress {
   virtual void advance(uint64_t done_steps) = 0;
   /// Something that the user should read, whatever the stage: one sentence without a full stop.
   virtual void note(const std::string& sentence) = 0;
+  /// One step of training; called often, so a display draws what it likes and a log writes the checked ones.
+  virtual void training(const TrainingEvent&) {}
   /// True once the work should stop; it then throws Error{interrupted} at the next place where that is safe.
   virtual bool cancelled() const { return false; }
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "compress/layer.h"
+#include "compress/training_recipe.h"
 #include "formats/json.h"
 
 namespace lathe {
@@ -32,6 +33,9 @@ struct Recipe {
   std::string calibration_file;       // empty: synthetic
   uint32_t calibration_tokens = 0;    // 0: the default of the kind of calibration
   uint32_t calibration_length = 128;  // tokens of one sample at most
+  StudentSpec student;
+  Recovery recovery = Recovery::none;
+  TrainingRecipe training;
   uint64_t seed = 0;
   bool strict = false;  // every fallback is an error
 

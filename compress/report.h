@@ -72,6 +72,24 @@ struct ModelReport {
   std::string isa;
 };
 
+/// How one stage of training went.
+struct CurvePoint {
+  uint64_t step = 0;
+  double train_loss = 0;  // mean since the point before
+  double held_out_loss = 0;
+  double measure = 0;
+};
+struct TrainingCurve {
+  std::string stage;               // "distillation", "block 3: encoder.layer.1.output.LayerNorm"
+  std::string measure_name;        // of the held-out part: "cosine", "accuracy", "relative error"
+  std::vector<CurvePoint> points;  // the first before the first step
+  uint64_t steps = 0;
+  uint64_t tokens = 0;
+  double seconds = 0;
+  uint64_t best_step = 0;  // whose weights were kept
+  std::string outcome;     // one sentence: why it ended, what was kept
+};
+
 /// A bound the caller asked for.
 struct Gate {
   std::string name;  // "max-drop", "min-speedup", "max-size"
@@ -95,9 +113,11 @@ struct Report {
   std::vector<ModelReport> models;  // the first is the reference of every ratio
   std::vector<Gate> gates;
   std::vector<std::string> notes;  // fallbacks and everything else the user should know, in sentences
-  std::string calibration;         // "1024 lines of wikipedia.txt (96,210 tokens)" or "synthetic: ..."
-  std::string recipe_json;         // one JSON object
-  std::string provenance_json;     // one JSON object
+  std::vector<TrainingCurve> training;
+  std::string training_data;    // its description; empty when nothing was trained
+  std::string calibration;      // "1024 lines of wikipedia.txt (96,210 tokens)" or "synthetic: ..."
+  std::string recipe_json;      // one JSON object
+  std::string provenance_json;  // one JSON object
   double compress_seconds = 0;
   uint64_t compress_peak_memory_bytes = 0;
   Machine machine;

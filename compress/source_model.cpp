@@ -60,6 +60,7 @@ std::string task_text(const Task& task, const std::string& source) {
 }
 
 EncodedTensor SourceModel::weight(const std::string& name) const {
+  if (const auto own = derived.find(name); own != derived.end()) return own->second.view();
   const TensorView tensor = checkpoint->tensor(name);
   if (tensor.dtype != DType::f64) {
     EncodedTensor encoded{source_encoding(tensor.dtype), tensor.shape, {}};
@@ -78,8 +79,12 @@ EncodedTensor SourceModel::weight(const std::string& name) const {
 
 uint64_t SourceModel::parameters() const {
   uint64_t total = 0;
-  for (const std::string& name : program.weights) total += element_count(checkpoint->tensor(name).shape, name);
+  for (const std::string& name : program.weights) total += element_count(weight(name).shape, name);
   return total;
+}
+
+void SourceModel::release(const std::string& name) const {
+  if (!derived.contains(name)) checkpoint->release(name);
 }
 
 uint64_t SourceModel::source_bytes() const {

@@ -24,18 +24,23 @@ struct Task {
 };
 std::string task_text(const Task& task, const std::string& source);
 
-/// Owns the checkpoint; weight views live as long as it does.
+/// Shares the checkpoint with its copies; weight views live as long as it does.
 struct SourceModel {
   std::string name;  // of the folder
   std::filesystem::path path;
-  std::unique_ptr<Checkpoint> checkpoint;
+  std::shared_ptr<const Checkpoint> checkpoint;
   Program program;
   TokenizerSpec tokenizer;
   Task task;
   std::vector<std::string> notes;  // what the user should know: tensors left out, defaults taken
 
+  /// Weights that are no longer those of the checkpoint: of a smaller student, or trained.
+  std::map<std::string, EncodedBuffer> derived;
+
   /// The weight in the precision of the source. Throws Error{malformed} when it is missing.
   EncodedTensor weight(const std::string& name) const;
+  /// Tells the system that its pages are not needed for now.
+  void release(const std::string& name) const;
   uint64_t parameters() const;
   uint64_t source_bytes() const;
 

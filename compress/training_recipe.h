@@ -1,0 +1,68 @@
+#pragma once
+// What the user asked for beyond one shot: smaller students, reconstruction of blocks, distillation.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "formats/json.h"
+
+namespace lathe {
+
+enum class Recovery { none, blocks };
+enum class Trainable { all, norms, adapters };  // all kept weights; norms and biases; low-rank adapters, merged after
+enum class PruneSchedule { one_shot, cubic };
+enum class TrainingPrecision { automatic, f32, bf16 };  // of the matrix products
+enum class TrainingDevice { automatic, cpu, cuda };
+
+/// A smaller program, its weights taken from the teacher. Counts of heads and neurons are per layer.
+struct StudentSpec {
+  std::optional<uint32_t> layers;
+  bool layers_by_importance = false;  // otherwise evenly spread
+  std::optional<uint32_t> heads;
+  std::optional<uint32_t> neurons;
+  std::optional<uint32_t> embedding_rank;  // the token table becomes a narrow table and a linear layer
+
+  bool any() const { return layers || heads || neurons || embedding_rank; }
+  bool operator==(const StudentSpec&) const = default;
+};
+/// "layers=3", "layers=3:importance", "heads=6,neurons=768", "embedding=128" and their combinations. Throws
+/// Error{bad_recipe} naming the part that is wrong.
+StudentSpec parse_student(const std::string& text);
+/// The same text again; empty when nothing is asked for.
+std::string student_text(const StudentSpec& spec);
+
+struct TrainingRecipe {
+  std::string data_file;  // one text a line, or text TAB label; empty: no distillation
+  uint32_t steps = 0;     // optimizer steps; 0 with minutes 0: kDefaultTrainingSteps
+  double minutes = 0;     // of wall time instead of steps; the bytes then depend on the machine's speed
+  Trainable trainable = Trainable::all;
+  uint32_t adapter_rank = 16;
+  PruneSchedule schedule = PruneSchedule::one_shot;
+  uint32_t batch = 32;       // texts of one optimizer step
+  uint32_t length = 128;     // tokens of one text at most
+  double learning_rate = 0;  // peak; 0: the default of what is trained
+  double weight_decay = 0;
+  double clip = 1.0;             // of the norm of the gradient; 0: none
+  double warmup = 0.05;          // share of the steps
+  double held_out = 0.05;        // share of the texts
+  double temperature = 2;        // of the KL term
+  double alpha = 0.7;            // weight of KL against cross-entropy
+  double hidden_weight = 1;      // of the hidden-state term
+  double relation_weight = 0.1;  // of the attention-relation term
+  TrainingPrecision precision = TrainingPrecision::automatic;
+  TrainingDevice device = TrainingDevice::automatic;
+  uint64_t seed = 0;
+  std::string state_folder;  // keeps what a killed run needs to go on; empty: nothing is kept
+
+  bool distills() const { return !data_file.empty(); }
+};
+inline constexpr uint32_t kDefaultTrainingSteps = 300;
+inline constexpr uint32_t kMinTrainingTexts = 64;  // fewer cannot be split into a part to train and one to check on
+
+/// Throws Error{bad_recipe} naming field, value and bound.
+void validate(const TrainingRecipe& recipe);
+/// Keys in fixed order, without paths and without what does not change the result (state_folder, device of "auto").
+Json training_recipe_json(const TrainingRecipe& recipe);
+
+}  // namespace lathe
