@@ -30,7 +30,7 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
                   "Measures artifacts side by side: accuracy, size, speed in turns, memory. The first is the reference "
                   "of every ratio and of fidelity.");
   options.group("Accuracy")
-      .text("eval,e", "sts:FILE", "lines of text_a TAB text_b TAB score; gives Pearson and Spearman", compare.task)
+      .text("eval,e", "TASK:FILE", task_spec_help(), compare.task)
       .text("texts", "FILE", "texts for fidelity, one a line (default: those of --eval)", compare.texts)
       .integer("first", "N", "only the first N of the texts for fidelity", 1, UINT32_MAX, compare.first);
   add_speed_options(options, compare.grid);
@@ -52,7 +52,10 @@ int compare_command(const std::vector<std::string>& args) {
 
   ComparisonRequest request;
   request.files.assign(compare.files.begin(), compare.files.end());
-  if (compare.task) request.task = read_task(*compare.task);
+  if (compare.task) {
+    const TaskSpec spec = parse_task_spec(*compare.task, "--eval");
+    request.task = read_task(spec, task_of(compare.files[0]), compare.files[0]);
+  }
   request.texts = fidelity_texts(compare.texts, request.task, compare.first);
   request.speed = !compare.no_speed;
   request.grid = compare.grid;

@@ -1,6 +1,7 @@
 #include "cli/comparison.h"
 
 #include "formats/artifact/atomic_file.h"
+#include "formats/text.h"
 
 namespace lathe::cli {
 namespace {
@@ -9,10 +10,29 @@ void check_not_stopped(const Progress& progress) {
   if (progress.cancelled()) fail(Errc::interrupted, "stopped while comparing");
 }
 
-// Embeddings of the first model are kept as the reference of the others.
+// Accuracy of models for different things cannot stand side by side. Returns whether they are classifiers.
+bool check_same_task(const std::vector<TimedModel>& opened) {
+  const Artifact& first = *opened.front().model.artifact();
+  const Task reference = stored_task(first);
+  for (const TimedModel& each : opened) {
+    const Artifact& artifact = *each.model.artifact();
+    const Task task = stored_task(artifact);
+    if (task.kind != reference.kind) {
+      fail(Errc::usage, message(artifact.file().path(), " is for ", printable(task.kind), ", ", first.file().path(),
+                                " for ", printable(reference.kind)));
+    }
+    if (task.labels != reference.labels) {
+      fail(Errc::usage, message(artifact.file().path(), " has other labels than ", first.file().path()));
+    }
+  }
+  return reference.classifies();
+}
+
+// Outputs of the first model are kept as the reference of the others.
 void measure_accuracy(const ComparisonRequest& request, const std::vector<TimedModel>& opened, Report& report,
                       Progress& progress) {
   if (!request.task && request.texts.empty()) return;
+  const bool classifies = check_same_task(opened);
   progress.stage("measure accuracy", opened.size());
   std::vector<float> reference;
   size_t reference_width = 0;
@@ -20,7 +40,7 @@ void measure_accuracy(const ComparisonRequest& request, const std::vector<TimedM
     check_not_stopped(progress);
     Embedder embedder(opened[i].model);
     if (request.task) {
-      report.models[i].task = evaluate_sts(*request.task, embedder.embed(request.task->texts), embedder.dimension());
+      report.models[i].task = request.task->evaluate(embedder.embed(request.task->texts), embedder.dimension());
     }
     if (!request.texts.empty()) {
       std::vector<float> rows = embedder.embed(request.texts);
@@ -31,7 +51,7 @@ void measure_accuracy(const ComparisonRequest& request, const std::vector<TimedM
         fail(Errc::usage, message(report.models[i].path, " gives ", embedder.dimension(), " numbers for a text, ",
                                   report.models[0].path, " gives ", reference_width));
       } else {
-        report.models[i].fidelity = fidelity(reference, rows, reference_width);
+        report.models[i].fidelity = fidelity(reference, rows, reference_width, classifies);
       }
     }
     progress.advance(i + 1);

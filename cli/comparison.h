@@ -14,7 +14,7 @@ namespace lathe::cli {
 struct ComparisonRequest {
   std::vector<std::filesystem::path> files;  // the first is the reference
   std::vector<std::string> names;            // as many, or empty: the files' stems
-  std::optional<StsData> task;               // absent: no accuracy
+  std::optional<LabelledTask> task;          // absent: no accuracy
   std::vector<std::string> texts;            // empty: no fidelity to the first
   bool speed = true;                         // speed, interleaved, and peak memory
   SpeedGrid grid;
@@ -22,7 +22,7 @@ struct ComparisonRequest {
 
 /// Fills in models, machine, and recipe and provenance of the last file; gates, calibration and the rest stay empty.
 /// Throws what opening, evaluating and measuring throw, Error{usage} when models that are to be compared give vectors
-/// of different width, and Error{interrupted} when `progress` says so.
+/// of different width or different labels, and Error{interrupted} when `progress` says so.
 Report compare_artifacts(const ComparisonRequest& request, Progress& progress);
 
 /// Writes report.html, report.md and report.json into `folder`, which is made if need be. Throws

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "compress/measure.h"
 
 namespace lathe::cli {
 namespace {
@@ -22,11 +23,12 @@ struct EvalArguments {
 };
 
 bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
-  Options options("compress eval", "FILE",
-                  "Measures accuracy on a task with human scores, and how closely an artifact follows another one, "
-                  "such as the uncompressed model written by 'compress MODEL -o original.lathe'.");
-  options.text("eval,e", "sts:FILE", "lines of text_a TAB text_b TAB score; gives Pearson and Spearman", eval.task)
-      .text("against,a", "OTHER", "an artifact; gives the cosine between its embedding of each text and FILE's",
+  Options options(
+      "compress eval", "FILE",
+      "Measures accuracy on a task with human scores or labels, and how closely an artifact follows another one, "
+      "such as the uncompressed model written by 'compress MODEL -o original.lathe'.");
+  options.text("eval,e", "TASK:FILE", task_spec_help() + "; gives Pearson and Spearman, or accuracy and F1", eval.task)
+      .text("against,a", "OTHER", "an artifact; gives the cosine between its output for each text and FILE's",
             eval.against)
       .text("texts", "FILE", "texts for --against, one a line (default: those of --eval)", eval.texts)
       .integer("first", "N", "only the first N of the texts for --against", 1, UINT32_MAX, eval.first)
@@ -41,7 +43,7 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
   return true;
 }
 
-FidelityResult measure_fidelity(Embedder& embedder, const std::string& other_path, uint64_t threads,
+FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const std::string& other_path, uint64_t threads,
                                 const std::vector<std::string>& texts) {
   const Model other = Model::open(other_path);
   Embedder reference(other, threads);
@@ -49,26 +51,33 @@ FidelityResult measure_fidelity(Embedder& embedder, const std::string& other_pat
     fail(Errc::usage, message("--against: ", other_path, " gives ", reference.dimension(),
                               " numbers for a text, the model ", embedder.dimension()));
   }
-  return fidelity(reference.embed(texts), embedder.embed(texts), embedder.dimension());
+  if (stored_task(*other.artifact()).labels != task.labels) {
+    fail(Errc::usage, message("--against: ", other_path, " has other labels than the model"));
+  }
+  return fidelity(reference.embed(texts), embedder.embed(texts), embedder.dimension(), task.classifies());
+}
+
+Json task_json(const TaskResult& task) {
+  Json out = Json::object({{"task", task.task}, {"file", task.file}, {task.unit, task.items}});
+  for (const TaskMetric& metric : task.metrics) out.set(metric.key, metric.value);
+  return out;
+}
+
+Json fidelity_json(const FidelityResult& close, const std::string& against) {
+  Json out = Json::object({{"against", against},
+                           {"texts", close.texts},
+                           {"mean", close.mean},
+                           {"minimum", close.minimum},
+                           {"p05", close.p05}});
+  if (close.agreement) out.set("agreement", *close.agreement);
+  return out;
 }
 
 Json to_json(const EvalArguments& eval, const std::optional<TaskResult>& task,
              const std::optional<FidelityResult>& close) {
   Json out = Json::object({{"schema", 1}, {"command", "eval"}, {"file", eval.files[0]}});
-  if (task) {
-    out.set("task", Json::object({{"task", task->task},
-                                  {"file", task->file},
-                                  {"pairs", task->pairs},
-                                  {"pearson", task->pearson},
-                                  {"spearman", task->spearman}}));
-  }
-  if (close) {
-    out.set("fidelity", Json::object({{"against", *eval.against},
-                                      {"texts", close->texts},
-                                      {"mean", close->mean},
-                                      {"minimum", close->minimum},
-                                      {"p05", close->p05}}));
-  }
+  if (task) out.set("task", task_json(*task));
+  if (close) out.set("fidelity", fidelity_json(*close, *eval.against));
   return out;
 }
 
@@ -76,14 +85,17 @@ std::string to_table(const EvalArguments& eval, const std::optional<TaskResult>&
                      const std::optional<FidelityResult>& close) {
   std::string out;
   if (task) {
-    out += message(task->task, " ", task->file, " (", grouped(task->pairs), " pairs)\n");
-    out += table({{"Pearson", fixed(task->pearson, 4)}, {"Spearman", fixed(task->spearman, 4)}}, "lr");
+    out += message(task->task, " ", task->file, " (", grouped(task->items), " ", task->unit, ")\n");
+    std::vector<std::vector<std::string>> rows;
+    for (const TaskMetric& metric : task->metrics) rows.push_back({metric.name, fixed(metric.value, metric.decimals)});
+    out += table(rows, "lr");
   }
   if (close) {
     out += message("cosine to ", *eval.against, " (", grouped(close->texts), " texts)\n");
-    out += table(
-        {{"mean", fixed(close->mean, 5)}, {"5 % below", fixed(close->p05, 5)}, {"minimum", fixed(close->minimum, 5)}},
-        "lr");
+    std::vector<std::vector<std::string>> rows = {
+        {"mean", fixed(close->mean, 5)}, {"5 % below", fixed(close->p05, 5)}, {"minimum", fixed(close->minimum, 5)}};
+    if (close->agreement) rows.push_back({"same label", fixed(*close->agreement, 5)});
+    out += table(rows, "lr");
   }
   return out;
 }
@@ -93,20 +105,24 @@ std::string to_table(const EvalArguments& eval, const std::optional<TaskResult>&
 int eval_command(const std::vector<std::string>& args) {
   EvalArguments eval;
   if (!parse(args, eval)) return kExitDone;
-  const std::optional<StsData> data = eval.task ? std::optional(read_task(*eval.task)) : std::nullopt;
+  const std::optional<TaskSpec> spec = eval.task ? std::optional(parse_task_spec(*eval.task, "--eval")) : std::nullopt;
   const Model model = Model::open(eval.files[0]);
+  const Task model_task = stored_task(*model.artifact());
+  const std::optional<LabelledTask> data =
+      spec ? std::optional(read_task(*spec, model_task, eval.files[0])) : std::nullopt;
   Embedder embedder(model, eval.threads);
   TerminalProgress progress(eval.quiet);
 
   std::optional<TaskResult> task;
   if (data) {
     progress.stage("evaluate", 0);
-    task = evaluate_sts(*data, embedder.embed(data->texts), embedder.dimension());
+    task = data->evaluate(embedder.embed(data->texts), embedder.dimension());
   }
   std::optional<FidelityResult> close;
   if (eval.against) {
     progress.stage("compare embeddings", 0);
-    close = measure_fidelity(embedder, *eval.against, eval.threads, fidelity_texts(eval.texts, data, eval.first));
+    close = measure_fidelity(embedder, model_task, *eval.against, eval.threads,
+                             fidelity_texts(eval.texts, data, eval.first));
   }
   progress.finish();
   if (eval.json) {

@@ -1,20 +1,12 @@
 #include "cli/evaluation.h"
 
-#include "formats/text.h"
+#include "compress/measure.h"
 
 namespace lathe::cli {
 
-StsData read_task(const std::string& option) {
-  constexpr std::string_view kPrefix = "sts:";
-  if (!option.starts_with(kPrefix) || option.size() == kPrefix.size()) {
-    fail(Errc::usage, message("--eval: \"", printable(option),
-                              "\" is not TASK:FILE with a known task; sts:FILE.tsv has lines of text_a TAB text_b TAB "
-                              "score"));
-  }
-  return read_sts(option.substr(kPrefix.size()));
-}
+Task task_of(const std::string& artifact_path) { return stored_task(Artifact::open(artifact_path)); }
 
-std::vector<std::string> fidelity_texts(const std::optional<std::string>& file, const std::optional<StsData>& task,
+std::vector<std::string> fidelity_texts(const std::optional<std::string>& file, const std::optional<LabelledTask>& task,
                                         uint64_t first) {
   std::vector<std::string> texts;
   if (file) {

@@ -26,11 +26,12 @@ struct Command {
 
 constexpr std::array kCommands = {
     Command{"inspect", "what is inside: program, encodings, sizes, kernels, provenance", inspect_command},
-    Command{"run", "embed lines of text", run_command},
+    Command{"run", "embed or classify lines of text", run_command},
     Command{"eval", "accuracy on a task, fidelity to another artifact", eval_command},
     Command{"bench", "latency percentiles, tokens per second, memory", bench_command},
     Command{"compare", "accuracy, size and speed side by side; writes a report", compare_command},
     Command{"verify", "checksums and structure", verify_command},
+    Command{"train", "fine-tune a classifier on labelled texts", train_command},
 };
 
 std::string overview() {

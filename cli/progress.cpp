@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "cli/signals.h"
 #include "cli/text.h"
+#include "cli/training_text.h"
 
 namespace lathe::cli {
 namespace {
@@ -18,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto kRedraw = 100ms;
 constexpr size_t kBarWidth = 30;
 constexpr size_t kNameWidth = 24;
+constexpr size_t kUsualColumns = 80;
 
 bool is_drawable_terminal() {
   const char* term = std::getenv("TERM");
@@ -34,6 +37,13 @@ void write_stderr(const std::string& text) {
   std::fflush(stderr);
 }
 
+// A line as long as the terminal would move the cursor to the next one.
+size_t usable_columns() {
+  winsize size{};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return (known ? size.ws_col : kUsualColumns) - 1;
+}
+
 double seconds(std::chrono::steady_clock::duration time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
@@ -48,6 +58,7 @@ void TerminalProgress::stage(const std::string& name, uint64_t steps) {
   name_ = name;
   steps_ = steps;
   done_ = 0;
+  trains_ = false;
   begin_ = Clock::now();
   if (bars_) draw(begin_);
 }
@@ -55,13 +66,23 @@ void TerminalProgress::stage(const std::string& name, uint64_t steps) {
 void TerminalProgress::advance(uint64_t done_steps) {
   done_ = done_steps;
   const Clock::time_point now = Clock::now();
-  if (bars_ && now - last_draw_ >= kRedraw) draw(now);
+  if (bars_ && !trains_ && now - last_draw_ >= kRedraw) draw(now);
 }
 
 void TerminalProgress::note(const std::string& sentence) {
   if (quiet_) return;
   clear();
   write_stderr("compress: note: " + sentence + "\n");
+}
+
+void TerminalProgress::training(const TrainingEvent& event) {
+  trains_ = true;
+  const Clock::time_point now = Clock::now();
+  if (bars_) {
+    if (event.checked || now - last_draw_ >= kRedraw) draw_training(event, now);
+  } else if (event.checked) {
+    write_stderr("compress: " + training_sentence(event) + "\n");
+  }
 }
 
 bool TerminalProgress::cancelled() const { return interrupted(); }
@@ -71,11 +92,7 @@ void TerminalProgress::draw(Clock::time_point now) {
   std::string line = "\r\x1b[K" + pad(name_, kNameWidth);
   if (steps_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(steps_));
-    const auto filled = static_cast<size_t>(share * kBarWidth);
-    line += color_ ? "\x1b[36m" : "[";
-    line += std::string(filled, '#') + std::string(kBarWidth - filled, color_ ? '-' : ' ');
-    line += color_ ? "\x1b[0m" : "]";
-    line += " " + pad_left(fixed(100 * share, 0), 3) + " %";
+    line += bar_text(share, kBarWidth, color_) + " " + pad_left(fixed(100 * share, 0), 3) + " %";
     if (done_ > 0) {
       const double left =
           seconds(now - begin_) / static_cast<double>(done_) * static_cast<double>(steps_ - std::min(done_, steps_));
@@ -83,6 +100,15 @@ void TerminalProgress::draw(Clock::time_point now) {
     }
   }
   write_stderr(line);
+  drawn_ = true;
+}
+
+void TerminalProgress::draw_training(const TrainingEvent& event, Clock::time_point now) {
+  last_draw_ = now;
+  const double gone = seconds(now - begin_);
+  const double share = event.steps > 0 ? static_cast<double>(event.step) / static_cast<double>(event.steps)
+                                       : gone / (gone + std::max(event.seconds_left, 0.0));
+  write_stderr("\r\x1b[K" + training_bar(event, share, usable_columns(), color_));
   drawn_ = true;
 }
 

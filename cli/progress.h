@@ -8,7 +8,8 @@
 namespace lathe::cli {
 
 /// A bar on stderr with the remaining time, where stderr is a terminal that can redraw a line; notes as lines on
-/// stderr everywhere. `quiet` silences both. cancelled() follows the signals, see cli/signals.h.
+/// stderr everywhere. `quiet` silences both. Where there is no bar, each check of training is a line on stderr, even
+/// with `quiet`: hours must not pass in silence. cancelled() follows the signals, see cli/signals.h.
 class TerminalProgress : public Progress {
  public:
   explicit TerminalProgress(bool quiet);
@@ -19,6 +20,7 @@ class TerminalProgress : public Progress {
   void stage(const std::string& name, uint64_t steps) override;
   void advance(uint64_t done_steps) override;
   void note(const std::string& sentence) override;
+  void training(const TrainingEvent& event) override;
   bool cancelled() const override;
   /// Ends the last stage; output may follow.
   void finish();
@@ -27,12 +29,14 @@ class TerminalProgress : public Progress {
   using Clock = std::chrono::steady_clock;
 
   void draw(Clock::time_point now);
+  void draw_training(const TrainingEvent& event, Clock::time_point now);
   void clear();
 
   bool quiet_;
   bool bars_;
   bool color_;
   bool drawn_ = false;
+  bool trains_ = false;  // the stage draws lines of training instead of its own
   std::string name_;
   uint64_t steps_ = 0;
   uint64_t done_ = 0;

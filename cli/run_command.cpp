@@ -1,4 +1,4 @@
-// compress run FILE: lines of text in, one row of numbers for each out.
+// compress run FILE: lines of text in, one row of numbers, or one label, for each out.
 
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <memory>
 
@@ -14,6 +15,8 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "compress/evaluate.h"
+#include "compress/measure.h"
 #include "formats/artifact/atomic_file.h"
 #include "formats/artifact/mapped_file.h"
 #include "runtime/text/embedder.h"
@@ -36,14 +39,18 @@ struct RunArguments {
 };
 
 bool parse(const std::vector<std::string>& args, RunArguments& run) {
-  Options options("compress run", "FILE",
-                  "Embeds lines of text: one row of numbers for each line, in their order. An empty line is an empty "
-                  "text. Lines come from --text, --input or standard input.");
-  options.texts("text,t", "TEXT", "a text to embed; may be given several times", run.texts)
+  Options options(
+      "compress run", "FILE",
+      "Embeds lines of text: one row of numbers for each line, in their order; with a classifier, its label "
+      "and the label's probability. An empty line is an empty text. Lines come from --text, --input or "
+      "standard input.");
+  options.texts("text,t", "TEXT", "a text; may be given several times", run.texts)
       .text("input,i", "FILE", "texts, one a line", run.input)
       .text("output,o", "FILE", "where the rows go (default: standard output)", run.output)
-      .choice("format,f", "how rows are written (default tsv); f32 is little-endian and nothing else",
-              {"tsv", "json", "f32"}, run.format)
+      .choice(
+          "format,f",
+          "how rows are written (default tsv); f32 is the numbers (of a classifier all probabilities), little-endian",
+          {"tsv", "json", "f32"}, run.format)
       .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, run.threads)
       .flag("json", "the same as --format json", run.json)
       .flag("quiet,q", "no progress", run.quiet)
@@ -120,6 +127,50 @@ std::string format_rows(const std::string& format, const std::vector<float>& row
   return out;
 }
 
+// In place: rows of logits become rows of probabilities.
+void softmax(std::vector<float>& rows, size_t width) {
+  for (size_t at = 0; at < rows.size(); at += width) {
+    const float top = rows[at + largest(&rows[at], width)];
+    double sum = 0;
+    for (size_t i = at; i < at + width; ++i) sum += std::exp(static_cast<double>(rows[i]) - top);
+    for (size_t i = at; i < at + width; ++i) {
+      rows[i] = static_cast<float>(std::exp(static_cast<double>(rows[i]) - top) / sum);
+    }
+  }
+}
+
+// Predictions of a classifier from rows of probabilities, like format_rows.
+std::string format_labels(const std::string& format, const std::vector<float>& rows,
+                          const std::vector<std::string>& labels, size_t first) {
+  const size_t width = labels.size();
+  if (format == "f32") return format_rows(format, rows, width, first);
+  std::string out;
+  for (size_t at = 0; at < rows.size(); at += width) {
+    const size_t top = largest(&rows[at], width);
+    if (format == "json") {
+      out += first + at == 0 ? "{\"label\":" : ",\n{\"label\":";
+      out += to_text(Json(labels[top])) + ",\"probability\":";
+      append_number(out, rows[at + top]);
+      out += ",\"probabilities\":[";
+      append_row(out, &rows[at], width, ',');
+      out += "]}";
+    } else {
+      out += labels[top] + '\t';
+      append_number(out, rows[at + top]);
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+std::string json_begin(const Task& task, size_t texts, size_t width) {
+  const std::string begin = message("{\"schema\":1,\"command\":\"run\",\"texts\":", texts, ",");
+  if (!task.classifies()) return message(begin, "\"dimension\":", width, ",\"embeddings\":[");
+  Json labels = Json::array();
+  for (const std::string& label : task.labels) labels.push(label);
+  return message(begin, "\"labels\":", to_text(labels), ",\"predictions\":[");
+}
+
 class Sink {
  public:
   explicit Sink(const std::optional<std::string>& path) {
@@ -142,7 +193,7 @@ class Sink {
 
 void check_finite(const std::vector<float>& rows, const std::string& file) {
   for (const float value : rows) {
-    if (!(value - value == 0)) fail(Errc::malformed, file + ": an embedding is not finite: the weights overflow");
+    if (!(value - value == 0)) fail(Errc::malformed, file + ": an output is not finite: the weights overflow");
   }
 }
 
@@ -152,6 +203,7 @@ int run_command(const std::vector<std::string>& args) {
   RunArguments run;
   if (!parse(args, run)) return kExitDone;
   const Model model = Model::open(run.files[0]);
+  const Task task = stored_task(*model.artifact());
   Embedder embedder(model, run.threads);
   const std::vector<std::string> texts = read_texts(run);
   const size_t width = embedder.dimension();
@@ -159,17 +211,19 @@ int run_command(const std::vector<std::string>& args) {
   Sink sink(run.output);
   const bool rows_on_terminal = !run.output && ::isatty(STDOUT_FILENO) == 1;
   TerminalProgress progress(run.quiet || rows_on_terminal);
-  progress.stage("embed", texts.size());
-  if (run.format == "json") {
-    sink.write(message("{\"schema\":1,\"command\":\"run\",\"texts\":", texts.size(), ",\"dimension\":", width,
-                       ",\"embeddings\":["));
-  }
+  progress.stage(task.classifies() ? "classify" : "embed", texts.size());
+  if (run.format == "json") sink.write(json_begin(task, texts.size(), width));
   for (size_t first = 0; first < texts.size(); first += kTextsPerWrite) {
     const size_t last = std::min(texts.size(), first + kTextsPerWrite);
-    const std::vector<float> rows =
+    std::vector<float> rows =
         embedder.embed({texts.begin() + static_cast<ptrdiff_t>(first), texts.begin() + static_cast<ptrdiff_t>(last)});
     check_finite(rows, run.files[0]);
-    sink.write(format_rows(run.format, rows, width, first));
+    if (task.classifies()) {
+      softmax(rows, width);
+      sink.write(format_labels(run.format, rows, task.labels, first));
+    } else {
+      sink.write(format_rows(run.format, rows, width, first));
+    }
     progress.advance(last);
   }
   if (run.format == "json") sink.write("]}\n");

@@ -19,13 +19,24 @@ struct ModelFolder {
   std::optional<SentenceTransformer> sentence_transformer;
 };
 
+/// How an encoder of an architecture becomes a classifier.
+struct ClassifierHead {
+  std::string_view class_name;  // in the field `architectures` of config.json
+  /// Puts the head where pooling was: program, task and notes become those of a classifier. Weights that the
+  /// checkpoint lacks come from the seed and stand in `derived`.
+  void (*attach)(SourceModel& model, const std::vector<std::string>& labels, uint64_t seed);
+  /// The name that a weight of the program has in a checkpoint of that class.
+  std::string (*stored_name)(const std::string& weight);
+};
+
 struct Architecture {
   std::string_view model_type;  // of config.json
   /// Fills in program, task and notes. Names in the program are names of tensors in the checkpoint, whose shapes have
   /// been checked against the config.
   void (*build)(const ModelFolder& folder, SourceModel& model);
-  /// Tensors of this architecture that inference does not need.
-  bool (*is_ignorable)(std::string_view tensor);
+  /// Tensors of this architecture that inference does not need, for a model that build() gave this task.
+  bool (*is_ignorable)(std::string_view tensor, const Task& task);
+  const ClassifierHead* classifier;  // nullptr: it has none
 };
 
 std::span<const Architecture> architectures();

@@ -13,14 +13,26 @@ namespace {
 
 class Pipeline {
  public:
-  Pipeline(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan, ArtifactWriter& out,
-           Progress& progress, size_t threads)
-      : source_(source), recipe_(recipe), plan_(plan), out_(out), progress_(progress), pool_(threads) {}
+  Pipeline(const SourceModel& teacher, Student student, const Recipe& recipe, const CompressionPlan& plan,
+           ArtifactWriter& out, Progress& progress, size_t threads)
+      : teacher_(teacher),
+        student_(std::move(student)),
+        source_(student_.model),
+        recipe_(recipe),
+        plan_(plan),
+        out_(out),
+        progress_(progress),
+        pool_(threads) {
+    if (recipe.trains()) recovery_ = std::make_unique<RecoveryStages>(teacher, recipe, progress, threads);
+  }
 
-  // The order matters: each group of layers is calibrated on what the compressed layers before it give.
+  // The order matters: each group of layers is calibrated on what the compressed layers before it give, and training
+  // keeps the masks and grids that are there by then.
   CompressedModel run() {
     result_.program = source_.program;
     result_.notes = source_.notes;
+    result_.notes.insert(result_.notes.end(), student_.notes.begin(), student_.notes.end());
+    if (recovery_ && recovery_->trains_dense()) recovery_->train_dense(student_, plan_);
     compress_tables();
     start_calibration();
     const auto groups = linear_groups(source_.program);
@@ -30,6 +42,7 @@ class Pipeline {
       progress_.advance(i + 1);
     }
     store_the_rest();
+    if (recovery_) recover();
     finish();
     return std::move(result_);
   }
@@ -51,10 +64,7 @@ class Pipeline {
     if (progress_.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
   }
 
-  void store(const std::string& name, EncodedBuffer buffer) {
-    const EncodedBuffer& kept = stored_[name] = std::move(buffer);
-    out_.add_tensor(name, kept.view());
-  }
+  void store(const std::string& name, EncodedBuffer buffer) { stored_[name] = std::move(buffer); }
 
   void record(WeightFacts facts) {
     for (const std::string& fallback : facts.fallbacks) {
@@ -81,8 +91,12 @@ class Pipeline {
   }
 
   void start_calibration() {
-    if (recipe_.prune_scope == PruneScope::global && recipe_.prune > 0) masks_ = choose_global_masks(source_, plan_);
-    if (!recipe_.needs_statistics()) return;
+    if (recipe_.training.schedule == PruneSchedule::cubic) {
+      masks_ = masks_of_zeros(source_, plan_);
+    } else if (recipe_.prune_scope == PruneScope::global && recipe_.prune > 0) {
+      masks_ = choose_global_masks(source_, plan_);
+    }
+    if (!recipe_.needs_samples()) return;
     samples_ = make_samples(source_, recipe_);
     result_.calibration = samples_->description;
     const auto compressed = [this](const std::string& name) {
@@ -128,21 +142,35 @@ class Pipeline {
     }
   }
 
+  void recover() {
+    calibration_.reset();  // its memory
+    TrainableModel model{result_.program, std::move(stored_)};
+    recovery_->recover(model, student_, plan_, samples_ ? &*samples_ : nullptr);
+    stored_ = std::move(model.weights);
+    for (WeightFacts& facts : result_.weights) update_facts(stored_.at(facts.name), facts);
+    result_.training = recovery_->curves();
+    result_.training_data = recovery_->data();
+    result_.notes.push_back(message("trained by ", recovery_->engine()));
+  }
+
   void finish() {
     check_cancelled();
+    for (const auto& [name, weight] : stored_) out_.add_tensor(name, weight.view());
     result_.recipe_json = to_text(recipe_json(recipe_));
-    result_.provenance_json = to_text(provenance(source_, recipe_));
+    result_.provenance_json = to_text(provenance(teacher_, recipe_));
     out_.set_section(layout::Section::tokenizer, encode_tokenizer(source_.tokenizer));
     out_.set_section(layout::Section::task, task_text(source_.task, source_.name));
     out_.set_section(layout::Section::recipe, result_.recipe_json);
     out_.set_section(layout::Section::provenance, result_.provenance_json);
-    out_.set_section(layout::Section::results, to_text(results(result_.weights)));
+    out_.set_section(layout::Section::results, to_text(results(result_.weights, result_.training)));
     progress_.stage("writing", 1);
     result_.file_bytes = out_.finish(result_.program);
     progress_.advance(1);
   }
 
-  const SourceModel& source_;
+  const SourceModel& teacher_;
+  Student student_;
+  const SourceModel& source_;  // what is compressed: the student's
   const Recipe& recipe_;
   const CompressionPlan& plan_;
   ArtifactWriter& out_;
@@ -153,13 +181,21 @@ class Pipeline {
   std::optional<Samples> samples_;
   std::optional<Calibration> calibration_;
   GlobalMasks masks_;
+  std::unique_ptr<RecoveryStages> recovery_;
 };
 
 }  // namespace
 
+CompressedModel compress(const SourceModel& source, Student student, const Recipe& recipe, const CompressionPlan& plan,
+                         ArtifactWriter& out, Progress& progress, size_t threads) {
+  const size_t count = threads == 0 ? available_cores() : threads;
+  return Pipeline(source, std::move(student), recipe, plan, out, progress, count).run();
+}
+
 CompressedModel compress(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan,
                          ArtifactWriter& out, Progress& progress, size_t threads) {
-  return Pipeline(source, recipe, plan, out, progress, threads == 0 ? available_cores() : threads).run();
+  Student itself{source, match_all(source.program), {}};
+  return compress(source, std::move(itself), recipe, plan, out, progress, threads);
 }
 
 }  // namespace lathe

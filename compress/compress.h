@@ -6,6 +6,7 @@
 
 #include "compress/compression_plan.h"
 #include "compress/progress.h"
+#include "compress/recovery.h"
 #include "compress/report.h"
 #include "compress/samples.h"
 #include "formats/artifact/artifact_writer.h"
@@ -18,14 +19,20 @@ struct CompressedModel {
   std::vector<WeightFacts> weights;  // linear and embedding weights
   std::vector<std::string> notes;
   std::string calibration;  // what it ran on; empty when nothing needed it
+  std::vector<TrainingCurve> training;
+  std::string training_data;
   std::string provenance_json;
   std::string recipe_json;
   uint64_t file_bytes = 0;
 };
 
-/// Compresses `source` as planned into `out`, which is finished (the file is there) when this returns. Deterministic:
-/// the bytes depend on source, recipe and samples, not on `threads` (0: all cores). Throws Error{interrupted} when
-/// `progress` says so, Error{unsupported} for a fallback under recipe.strict.
+/// Compresses `student` (the source itself, or what prepare_student() made of it) as planned into `out`, which is
+/// finished (the file is there) when this returns. Deterministic: the bytes depend on source, recipe and samples, not
+/// on `threads` (0: all cores). Throws Error{interrupted} when `progress` says so, Error{unsupported} for a fallback
+/// under recipe.strict, or when the recipe trains and there is no training engine.
+CompressedModel compress(const SourceModel& source, Student student, const Recipe& recipe, const CompressionPlan& plan,
+                         ArtifactWriter& out, Progress& progress, size_t threads);
+/// The same for a recipe without a student.
 CompressedModel compress(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan,
                          ArtifactWriter& out, Progress& progress, size_t threads);
 

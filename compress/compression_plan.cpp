@@ -1,6 +1,7 @@
 #include "compress/compression_plan.h"
 
 #include <cmath>
+#include <filesystem>
 #include <regex>
 
 namespace lathe {
@@ -63,6 +64,33 @@ WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std
   return plan;
 }
 
+std::string distillation_sentence(const TrainingRecipe& training) {
+  const uint32_t steps = training.steps == 0 ? kDefaultTrainingSteps : training.steps;
+  std::string text = "distillation: " + (training.minutes > 0 ? to_text(Json(training.minutes)) + " minutes of steps"
+                                                              : message(steps, " steps"));
+  text += message(" of ", training.batch, " texts of at most ", training.length, " tokens of ",
+                  std::filesystem::path(training.data_file).filename().string());
+  constexpr const char* kWhat[] = {"; trains all kept weights", "; trains norms and biases",
+                                   "; trains adapters, merged after, of rank "};
+  text += kWhat[static_cast<size_t>(training.trainable)];
+  if (training.trainable == Trainable::adapters) text += std::to_string(training.adapter_rank);
+  if (training.schedule == PruneSchedule::cubic) text += "; prunes little by little while it trains";
+  return text;
+}
+
+std::vector<std::string> training_sentences(const Recipe& recipe) {
+  std::vector<std::string> sentences;
+  if (recipe.student.any()) {
+    sentences.push_back("student: " + student_text(recipe.student) +
+                        "; made first from the weights listed here, which are those of the original");
+  }
+  if (recipe.recovery == Recovery::blocks) {
+    sentences.push_back("recovery: block after block is tuned to give the outputs of the original");
+  }
+  if (recipe.training.distills()) sentences.push_back(distillation_sentence(recipe.training));
+  return sentences;
+}
+
 }  // namespace
 
 uint64_t CompressionPlan::bytes() const {
@@ -101,6 +129,7 @@ Encoding with_cheaper_sparsity(const Encoding& encoding, uint64_t cols, double s
 CompressionPlan make_compression_plan(const SourceModel& model, const Recipe& recipe) {
   validate(recipe);
   CompressionPlan plan;
+  plan.training = training_sentences(recipe);
   const auto roles = weight_roles(model.program);
   std::vector<bool> matched(recipe.layers.size(), false);
   for (const std::string& name : model.program.weights) {
@@ -131,7 +160,9 @@ std::string plan_text(const CompressionPlan& plan) {
             pad(w.rank == 0 ? "-" : std::to_string(w.rank), 6) + std::to_string(w.bytes) +
             (w.remark.empty() ? "" : "  (" + w.remark + ")") + "\n";
   }
-  return text + message("weights in all: ", plan.bytes(), " bytes\n");
+  text += message("weights in all: ", plan.bytes(), " bytes\n");
+  for (const std::string& sentence : plan.training) text += sentence + "\n";
+  return text;
 }
 
 Json plan_json(const CompressionPlan& plan) {
@@ -148,7 +179,9 @@ Json plan_json(const CompressionPlan& plan) {
                                {"bytes", w.bytes},
                                {"remark", w.remark}}));
   }
-  return Json::object({{"schema", 1}, {"bytes", plan.bytes()}, {"weights", weights}});
+  Json training = Json::array();
+  for (const std::string& sentence : plan.training) training.push(sentence);
+  return Json::object({{"schema", 1}, {"bytes", plan.bytes()}, {"weights", weights}, {"training", training}});
 }
 
 }  // namespace lathe

@@ -21,7 +21,8 @@ struct WeightPlan {
 };
 
 struct CompressionPlan {
-  std::vector<WeightPlan> weights;  // in the order of the program
+  std::vector<WeightPlan> weights;    // in the order of the program
+  std::vector<std::string> training;  // student, recovery and distillation: what will be done, a sentence each
   uint64_t bytes() const;
   const WeightPlan& find(const std::string& name) const;
 };

@@ -1,10 +1,12 @@
 #include "compress/evaluate.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <functional>
 #include <numeric>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -15,6 +17,7 @@ namespace lathe {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+constexpr size_t kLabelsShown = 20;  // in a message
 
 // Calls use(line number, line) for each line that is not empty, without its line end.
 void for_each_line(const std::filesystem::path& path, const std::function<void(size_t, std::string_view)>& use) {
@@ -61,6 +64,81 @@ void check_finite(const std::vector<float>& embeddings, size_t dimension) {
   }
 }
 
+std::string listed(const std::vector<std::string>& labels) {
+  std::string text;
+  for (size_t i = 0; i < std::min(labels.size(), kLabelsShown); ++i) {
+    text += (i == 0 ? "" : ", ") + printable(labels[i]);
+  }
+  return labels.size() > kLabelsShown ? message(text, ", ... (", labels.size(), " in all)") : text;
+}
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+// Calls use(where, text, label) for each line of text TAB label.
+void for_each_labelled(const std::filesystem::path& path,
+                       const std::function<void(const std::string&, std::string_view, std::string_view)>& use) {
+  for_each_line(path, [&](size_t number, std::string_view line) {
+    const std::string where = message(path.string(), ": line ", number);
+    const size_t tab = line.rfind('\t');
+    if (tab == std::string_view::npos) fail(Errc::malformed, where + ": has no tab, expected text TAB label");
+    if (tab == 0) fail(Errc::malformed, where + ": the text before the label is empty");
+    if (tab + 1 == line.size()) fail(Errc::malformed, where + ": the label behind the tab is empty");
+    use(where, line.substr(0, tab), line.substr(tab + 1));
+  });
+}
+
+uint32_t label_index(std::string_view label, const std::vector<std::string>& labels, const std::string& where) {
+  const auto named = std::find(labels.begin(), labels.end(), label);
+  if (named != labels.end()) return static_cast<uint32_t>(named - labels.begin());
+  uint32_t index = 0;
+  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), index);
+  if (error == std::errc() && end == label.data() + label.size() && index < labels.size()) return index;
+  fail(Errc::malformed, message(where, ": label \"", printable(label), "\" is none of the model's: ", listed(labels),
+                                ", or an index in [0, ", labels.size() - 1, "]"));
+}
+
+// How often a label was true, predicted, and both.
+struct LabelCounts {
+  uint64_t truth = 0;
+  uint64_t predicted = 0;
+  uint64_t both = 0;
+
+  bool occurs() const { return truth + predicted > 0; }
+  double f1() const { return occurs() ? 2.0 * static_cast<double>(both) / static_cast<double>(truth + predicted) : 0; }
+};
+
+LabelledTask sts_task(const std::string& file, const Task&) {
+  StsData data = read_sts(file);
+  std::vector<std::string> texts = data.texts;
+  return {std::move(texts), [data = std::move(data)](const std::vector<float>& embeddings, size_t dimension) {
+            return evaluate_sts(data, embeddings, dimension);
+          }};
+}
+
+LabelledTask classification_task(const std::string& file, const Task& model) {
+  ClassificationData data = read_classification(file, model.labels);
+  std::vector<std::string> texts = data.texts;
+  return {std::move(texts), [data = std::move(data)](const std::vector<float>& logits, size_t dimension) {
+            return evaluate_classification(data, logits, dimension);
+          }};
+}
+
+struct TaskRow {
+  std::string_view name;
+  std::string_view format;      // of its file
+  std::string_view model_kind;  // what it judges
+  LabelledTask (*read)(const std::string& file, const Task& model);
+};
+constexpr std::array kTasks = {
+    TaskRow{"sts", "text_a TAB text_b TAB score", kEmbeddingTask, sts_task},
+    TaskRow{"cls", "text TAB label", kClassificationTask, classification_task},
+};
+
+const TaskRow* find_task(std::string_view name) {
+  const auto found = std::find_if(kTasks.begin(), kTasks.end(), [&](const TaskRow& row) { return row.name == name; });
+  return found == kTasks.end() ? nullptr : &*found;
+}
+
 // 1-based; equal values share the mean of their ranks.
 std::vector<double> ranks(const std::vector<double>& values) {
   std::vector<size_t> order(values.size());
@@ -77,6 +155,34 @@ std::vector<double> ranks(const std::vector<double>& values) {
 }
 
 }  // namespace
+
+TaskSpec parse_task_spec(const std::string& text, const std::string& option) {
+  const size_t colon = text.find(':');
+  const TaskRow* row = find_task(std::string_view(text).substr(0, colon));
+  if (row == nullptr || colon == std::string::npos || colon + 1 == text.size()) {
+    fail(Errc::usage, message(option, ": \"", printable(text), "\" is not TASK:FILE with a known task; there are ",
+                              task_spec_help()));
+  }
+  return {std::string(row->name), text.substr(colon + 1)};
+}
+
+std::string task_spec_help() {
+  std::string text;
+  for (const TaskRow& row : kTasks) {
+    text += message(text.empty() ? "" : ", ", row.name, ":FILE with lines of ", row.format);
+  }
+  return text;
+}
+
+LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model) {
+  const TaskRow* row = find_task(spec.task);
+  if (row == nullptr) fail(Errc::usage, message("there is no task \"", printable(spec.task), "\""));
+  if (row->model_kind != model_task.kind) {
+    fail(Errc::usage, message(spec.task, ":", spec.file, " judges models for ", row->model_kind, ", but ", model,
+                              " is for ", printable(model_task.kind)));
+  }
+  return row->read(spec.file, model_task);
+}
 
 StsData read_sts(const std::filesystem::path& path) {
   StsData data;
@@ -112,6 +218,27 @@ StsData read_sts(const std::filesystem::path& path) {
   return data;
 }
 
+ClassificationData read_classification(const std::filesystem::path& path, const std::vector<std::string>& labels) {
+  ClassificationData data{path.string(), {}, {}, labels};
+  for_each_labelled(path, [&](const std::string& where, std::string_view text, std::string_view label) {
+    data.texts.emplace_back(text);
+    data.truth.push_back(label_index(label, labels, where));
+  });
+  if (data.texts.empty()) fail(Errc::malformed, data.path + ": has no text, expected lines of text TAB label");
+  return data;
+}
+
+std::vector<std::string> read_label_names(const std::filesystem::path& path) {
+  std::set<std::string> names;
+  for_each_labelled(path, [&](const std::string&, std::string_view, std::string_view label) { names.emplace(label); });
+  std::vector<std::string> labels(names.begin(), names.end());
+  check_labels(labels, path.string());
+  if (labels.size() < 2) {
+    fail(Errc::malformed, message(path.string(), ": has ", labels.size(), " different labels, expected at least 2"));
+  }
+  return labels;
+}
+
 std::vector<std::string> read_lines(const std::filesystem::path& path) {
   std::vector<std::string> lines;
   for_each_line(path, [&](size_t, std::string_view line) { lines.emplace_back(line); });
@@ -130,11 +257,45 @@ TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embedding
     cosines.push_back(cosine(&embeddings[pair.a * dimension], &embeddings[pair.b * dimension], dimension));
     scores.push_back(pair.score);
   }
-  return {"sts", std::filesystem::path(data.path).filename().string(), data.pairs.size(), pearson(cosines, scores),
-          spearman(cosines, scores)};
+  return {"sts",
+          file_name(data.path),
+          data.pairs.size(),
+          "pairs",
+          {{"pearson", "Pearson", pearson(cosines, scores)}, {"spearman", "Spearman", spearman(cosines, scores)}}};
 }
 
-FidelityResult fidelity(const std::vector<float>& original, const std::vector<float>& compressed, size_t dimension) {
+TaskResult evaluate_classification(const ClassificationData& data, const std::vector<float>& logits, size_t dimension) {
+  if (logits.size() != data.texts.size() * dimension || dimension != data.labels.size()) {
+    fail(Errc::usage, message("there are ", logits.size(), " numbers for ", data.texts.size(), " texts and ",
+                              data.labels.size(), " labels"));
+  }
+  check_finite(logits, dimension);
+  std::vector<LabelCounts> counts(dimension);
+  uint64_t right = 0;
+  for (size_t i = 0; i < data.texts.size(); ++i) {
+    const size_t predicted = largest(&logits[i * dimension], dimension);
+    ++counts[data.truth[i]].truth;
+    ++counts[predicted].predicted;
+    if (predicted != data.truth[i]) continue;
+    ++counts[predicted].both;
+    ++right;
+  }
+  double f1_sum = 0;
+  size_t occurring = 0;
+  for (const LabelCounts& label : counts) {
+    f1_sum += label.f1();
+    occurring += label.occurs() ? 1 : 0;
+  }
+  const auto texts = static_cast<double>(data.texts.size());
+  TaskResult result{"cls", file_name(data.path), data.texts.size(), "texts", {}};
+  result.metrics.push_back({"accuracy", "Accuracy", static_cast<double>(right) / texts});
+  if (dimension == 2) result.metrics.push_back({"f1", "F1 of " + data.labels[1], counts[1].f1()});
+  result.metrics.push_back({"macro_f1", "Macro F1", f1_sum / static_cast<double>(occurring)});
+  return result;
+}
+
+FidelityResult fidelity(const std::vector<float>& original, const std::vector<float>& compressed, size_t dimension,
+                        bool classifies) {
   if (original.size() != compressed.size() || original.empty() || original.size() % dimension != 0) {
     fail(Errc::usage, message("embeddings of ", original.size(), " and ", compressed.size(),
                               " numbers are not as many rows of ", dimension));
@@ -142,14 +303,22 @@ FidelityResult fidelity(const std::vector<float>& original, const std::vector<fl
   check_finite(original, dimension);
   check_finite(compressed, dimension);
   std::vector<double> cosines;
+  uint64_t same_label = 0;
   for (size_t at = 0; at < original.size(); at += dimension) {
     cosines.push_back(cosine(&original[at], &compressed[at], dimension));
+    same_label += largest(&original[at], dimension) == largest(&compressed[at], dimension) ? 1 : 0;
   }
   std::sort(cosines.begin(), cosines.end());
   const size_t texts = cosines.size();
   const double sum = std::accumulate(cosines.begin(), cosines.end(), 0.0);
   const auto fifth = static_cast<size_t>(std::ceil(0.05 * static_cast<double>(texts))) - 1;
-  return {texts, sum / static_cast<double>(texts), cosines.front(), cosines[fifth]};
+  FidelityResult result{texts, sum / static_cast<double>(texts), cosines.front(), cosines[fifth], std::nullopt};
+  if (classifies) result.agreement = static_cast<double>(same_label) / static_cast<double>(texts);
+  return result;
+}
+
+size_t largest(const float* values, size_t count) {
+  return static_cast<size_t>(std::max_element(values, values + count) - values);
 }
 
 double pearson(const std::vector<double>& x, const std::vector<double>& y) {

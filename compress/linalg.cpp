@@ -40,7 +40,7 @@ bool cholesky(size_t n, std::vector<double>& a) {
 
 }  // namespace
 
-void add_product(size_t m, size_t n, size_t k, float factor, Block a, bool transpose_a, Block b, float* c,
+void add_product(size_t m, size_t n, size_t k, float factor, StridedRows a, bool transpose_a, StridedRows b, float* c,
                  size_t c_stride) {
   if (m == 0 || n == 0 || k == 0) return;
   use_one_thread();

@@ -11,11 +11,11 @@ namespace lathe {
 
 /// c[m, n] += factor * a b with a [m, k] and b [k, n], or a stored as [k, m] and used transposed. The strides are the
 /// distances between rows.
-struct Block {
+struct StridedRows {
   const float* values;
   size_t stride;
 };
-void add_product(size_t m, size_t n, size_t k, float factor, Block a, bool transpose_a, Block b, float* c,
+void add_product(size_t m, size_t n, size_t k, float factor, StridedRows a, bool transpose_a, StridedRows b, float* c,
                  size_t c_stride);
 
 /// to[i] += factor * from[i]

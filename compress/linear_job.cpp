@@ -114,6 +114,16 @@ GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan
   return result;
 }
 
+GlobalMasks masks_of_zeros(const SourceModel& source, const CompressionPlan& plan) {
+  GlobalMasks masks;
+  for (const WeightPlan& weight : plan.weights) {
+    if (weight.role != WeightRole::linear || !(weight.sparsity > 0)) continue;
+    std::vector<bool>& mask = masks[weight.name];
+    for (const float value : decode(source.weight(weight.name))) mask.push_back(value != 0);
+  }
+  return masks;
+}
+
 LinearJob make_linear_job(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan, const Op& op,
                           const GlobalMasks& masks) {
   LinearJob job;
@@ -155,6 +165,14 @@ TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan) {
   outcome.facts.loss = error;
   outcome.facts.method = value_codec(plan.encoding.values).integer ? "scale search" : "copied";
   return outcome;
+}
+
+void update_facts(const EncodedBuffer& encoded, WeightFacts& facts) {
+  const EncodedTensor view = encoded.view();
+  const auto weights = static_cast<double>(view.rows() * view.cols());
+  facts.bytes = view.bytes();
+  facts.bits_per_weight = 8.0 * static_cast<double>(facts.bytes) / weights;
+  facts.sparsity = static_cast<double>(count_zeros(view)) / weights;
 }
 
 EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding) {

@@ -15,6 +15,9 @@ namespace lathe {
 using GlobalMasks = std::map<std::string, std::vector<bool>>;
 GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan& plan);
 
+/// Keeps what is not zero in the weights that are to be pruned: after training under a pruning schedule.
+GlobalMasks masks_of_zeros(const SourceModel& source, const CompressionPlan& plan);
+
 struct LinearJob {
   std::string name;
   Matrix weight;
@@ -43,6 +46,9 @@ struct TableOutcome {
   WeightFacts facts;
 };
 TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan);
+
+/// Size and zeros of a weight whose values have changed.
+void update_facts(const EncodedBuffer& encoded, WeightFacts& facts);
 
 /// A norm or bias, rank 1, in f32 or f16 (f32 all the same where a value is too large for f16).
 EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding);

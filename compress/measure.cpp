@@ -60,6 +60,13 @@ void merge_results(const Artifact& artifact, std::vector<WeightFacts>& weights) 
   }
 }
 
+Pooling pooling_named(const std::string& name, const Artifact& artifact) {
+  for (const Pooling pooling : {Pooling::mean, Pooling::first, Pooling::max}) {
+    if (name == pooling_name(pooling)) return pooling;
+  }
+  fail(Errc::malformed, message(artifact.file().path(), ": task: pooling \"", printable(name), "\" is not known"));
+}
+
 }  // namespace
 
 TimedModel open_timed(const std::filesystem::path& path) {
@@ -133,6 +140,28 @@ std::vector<std::pair<std::string, std::string>> task_fields(const Artifact& art
     fields.emplace_back(line.substr(0, equals), line.substr(equals + 1));
   }
   return fields;
+}
+
+Task stored_task(const Artifact& artifact) {
+  const Program& program = artifact.program();
+  Task task;
+  task.kind = kEmbeddingTask;
+  task.dimension = program.values[program.outputs[0]].width;
+  for (const auto& [key, value] : task_fields(artifact)) {
+    if (key == "kind") task.kind = value;
+    if (key == "pooling") task.pooling = pooling_named(value, artifact);
+    if (key == "normalize") task.normalize = value == "1";
+    if (key == message("label.", task.labels.size())) task.labels.push_back(value);
+  }
+  if (task.classifies()) {
+    const std::string where = artifact.file().path() + ": task";
+    check_labels(task.labels, where);
+    if (task.labels.size() != task.dimension) {
+      fail(Errc::malformed, message(where, ": has ", task.labels.size(), " labels from label.0 on, the program gives ",
+                                    task.dimension, " numbers for a text"));
+    }
+  }
+  return task;
 }
 
 Json section_json(const Artifact& artifact, Section which, const char* section_name) {

@@ -1,5 +1,6 @@
 #include "compress/provenance.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "compress/version.h"
@@ -17,6 +18,25 @@ Json file_entry(const std::filesystem::path& path) {
   return entry;
 }
 
+Json point_json(const CurvePoint& point, const std::string& measure) {
+  Json json = Json::object({{"step", point.step}, {"held_out_loss", point.held_out_loss}});
+  json.set(measure, point.measure);
+  return json;
+}
+
+Json stages(const std::vector<TrainingCurve>& training) {
+  Json stages = Json::array();
+  for (const TrainingCurve& curve : training) {
+    const auto best = std::find_if(curve.points.begin(), curve.points.end(),
+                                   [&](const CurvePoint& point) { return point.step == curve.best_step; });
+    Json stage = Json::object({{"stage", curve.stage}, {"steps", curve.steps}, {"tokens", curve.tokens}});
+    if (!curve.points.empty()) stage.set("first", point_json(curve.points.front(), curve.measure_name));
+    if (best != curve.points.end()) stage.set("best", point_json(*best, curve.measure_name));
+    stages.push(std::move(stage));
+  }
+  return stages;
+}
+
 }  // namespace
 
 Json provenance(const SourceModel& source, const Recipe& recipe) {
@@ -24,10 +44,11 @@ Json provenance(const SourceModel& source, const Recipe& recipe) {
   for (const SourceFile& file : source.checkpoint->files()) files.push(file_entry(file.path));
   Json json = Json::object({{"lathe", kLatheVersion}, {"model", source.name}, {"source", files}});
   if (!recipe.calibration_file.empty()) json.set("calibration", file_entry(recipe.calibration_file));
+  if (recipe.training.distills()) json.set("training", file_entry(recipe.training.data_file));
   return json;
 }
 
-Json results(const std::vector<WeightFacts>& weights) {
+Json results(const std::vector<WeightFacts>& weights, const std::vector<TrainingCurve>& training) {
   Json layers = Json::array();
   for (const WeightFacts& weight : weights) {
     Json fallbacks = Json::array();
@@ -38,7 +59,9 @@ Json results(const std::vector<WeightFacts>& weights) {
     if (!weight.fallbacks.empty()) layer.set("fallbacks", fallbacks);
     layers.push(std::move(layer));
   }
-  return Json::object({{"layers", layers}});
+  Json json = Json::object({{"layers", layers}});
+  if (!training.empty()) json.set("training", stages(training));
+  return json;
 }
 
 }  // namespace lathe

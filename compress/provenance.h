@@ -10,9 +10,10 @@
 
 namespace lathe {
 
-/// Hashes the source's files and the calibration file.
+/// Hashes the source's files and the files of calibration and training.
 Json provenance(const SourceModel& source, const Recipe& recipe);
-/// {"layers": [...]}: losses, methods and fallbacks by weight.
-Json results(const std::vector<WeightFacts>& weights);
+/// {"layers": [...]}: losses, methods and fallbacks by weight; {"training": [...]} where there was any: each stage's
+/// steps and held-out loss and measure, first and best.
+Json results(const std::vector<WeightFacts>& weights, const std::vector<TrainingCurve>& training);
 
 }  // namespace lathe

@@ -11,6 +11,25 @@ constexpr std::array<const char*, 3> kMethods = {"automatic", "magnitude_or_near
 constexpr uint32_t kMaxGroup = 65536;
 constexpr uint32_t kMaxLowRank = 65536;
 
+void validate_training(const Recipe& recipe) {
+  validate(recipe.training);
+  if (recipe.recovery == Recovery::blocks && !recipe.compresses()) {
+    fail(Errc::bad_recipe, "recover: blocks, but nothing is compressed: add prune, quant, low-rank or a student");
+  }
+  if (recipe.training.distills() && !recipe.compresses()) {
+    fail(Errc::bad_recipe,
+         "distill: the student would be its own teacher: add prune, quant, low-rank or a smaller student");
+  }
+  if (recipe.training.schedule != PruneSchedule::cubic) return;
+  if (recipe.prune == 0 || !recipe.training.distills()) {
+    fail(Errc::bad_recipe, message("prune-schedule: cubic prunes while it distills, which needs ",
+                                   recipe.prune == 0 ? "prune above 0" : "distill"));
+  }
+  if (recipe.low_rank) {
+    fail(Errc::bad_recipe, "prune-schedule: cubic cannot go with low-rank: the factors replace the weights it prunes");
+  }
+}
+
 }  // namespace
 
 bool Recipe::needs_statistics() const {
@@ -58,6 +77,7 @@ void validate(const Recipe& recipe) {
   if (recipe.prune_scope == PruneScope::global && recipe.prune_method == MethodChoice::error_feedback) {
     fail(Errc::bad_recipe, "prune-scope global chooses by magnitude; it cannot go with prune-method error-feedback");
   }
+  validate_training(recipe);
 }
 
 Json recipe_json(const Recipe& recipe) {
@@ -66,19 +86,24 @@ Json recipe_json(const Recipe& recipe) {
     layers.push(Json::object({{"pattern", rule.pattern}, {"encoding", rule.encoding}}));
   }
   const std::string file = std::filesystem::path(recipe.calibration_file).filename().string();
-  return Json::object({{"prune", recipe.prune},
-                       {"prune_method", kMethods[static_cast<size_t>(recipe.prune_method)]},
-                       {"prune_scope", recipe.prune_scope == PruneScope::layer ? "layer" : "global"},
-                       {"quant", recipe.quant},
-                       {"group", recipe.group},
-                       {"quant_method", kMethods[static_cast<size_t>(recipe.quant_method)]},
-                       {"low_rank", recipe.low_rank ? Json(*recipe.low_rank) : Json()},
-                       {"layers", layers},
-                       {"calibration", file.empty() ? Json("synthetic") : Json(file)},
-                       {"calibration_tokens", recipe.calibration_tokens},
-                       {"calibration_length", recipe.calibration_length},
-                       {"seed", recipe.seed},
-                       {"strict", recipe.strict}});
+  Json json = Json::object({{"prune", recipe.prune},
+                            {"prune_method", kMethods[static_cast<size_t>(recipe.prune_method)]},
+                            {"prune_scope", recipe.prune_scope == PruneScope::layer ? "layer" : "global"},
+                            {"quant", recipe.quant},
+                            {"group", recipe.group},
+                            {"quant_method", kMethods[static_cast<size_t>(recipe.quant_method)]},
+                            {"low_rank", recipe.low_rank ? Json(*recipe.low_rank) : Json()},
+                            {"layers", layers},
+                            {"calibration", file.empty() ? Json("synthetic") : Json(file)},
+                            {"calibration_tokens", recipe.calibration_tokens},
+                            {"calibration_length", recipe.calibration_length},
+                            {"seed", recipe.seed},
+                            {"strict", recipe.strict}});
+  // Only what is used, so that a compression without it keeps its bytes.
+  if (recipe.student.any()) json.set("student", student_text(recipe.student));
+  if (recipe.recovery == Recovery::blocks) json.set("recovery", "blocks");
+  if (recipe.trains()) json.set("training", training_recipe_json(recipe.training));
+  return json;
 }
 
 }  // namespace lathe

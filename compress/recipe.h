@@ -39,8 +39,15 @@ struct Recipe {
   uint64_t seed = 0;
   bool strict = false;  // every fallback is an error
 
-  bool compresses() const { return prune > 0 || quant != "f32" || low_rank.has_value() || !layers.empty(); }
+  bool compresses() const {
+    return prune > 0 || quant != "f32" || low_rank.has_value() || !layers.empty() || student.any();
+  }
+  /// Whether any method looks at what the layers read.
   bool needs_statistics() const;
+  /// Whether the training engine is needed.
+  bool trains() const { return recovery != Recovery::none || training.distills(); }
+  /// Whether samples are needed: for statistics, to choose the parts of a student, or to reconstruct blocks on.
+  bool needs_samples() const { return needs_statistics() || student.any() || recovery != Recovery::none; }
 };
 
 /// Throws Error{bad_recipe} naming field, value and bound.

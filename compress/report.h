@@ -28,20 +28,31 @@ struct SizeItem {
   uint64_t bytes = 0;
 };
 
-struct TaskResult {
-  std::string task;  // "sts"
-  std::string file;
-  uint64_t pairs = 0;
-  double pearson = 0;
-  double spearman = 0;
+/// One figure of a task.
+struct TaskMetric {
+  std::string key;   // in JSON: "pearson"
+  std::string name;  // for people: "Pearson"
+  double value = 0;
+  int decimals = 4;
 };
 
-/// Cosine between this model's embedding of each text and the original's.
+struct TaskResult {
+  std::string task;  // "sts", "cls"
+  std::string file;
+  uint64_t items = 0;
+  std::string unit;                 // of the items: "pairs", "texts"
+  std::vector<TaskMetric> metrics;  // at least one; the first is what gates and charts use
+
+  const TaskMetric& main() const { return metrics.front(); }
+};
+
+/// Cosine between this model's output for each text and the original's.
 struct FidelityResult {
   uint64_t texts = 0;
   double mean = 0;
   double minimum = 0;
-  double p05 = 0;  // 5 % of the texts are below
+  double p05 = 0;                   // 5 % of the texts are below
+  std::optional<double> agreement;  // of classifiers: the share of texts with the same label
 };
 
 struct SpeedCase {
@@ -80,7 +91,7 @@ struct CurvePoint {
   double measure = 0;
 };
 struct TrainingCurve {
-  std::string stage;               // "distillation", "block 3: encoder.layer.1.output.LayerNorm"
+  std::string stage;               // "distillation", "block reconstruction of encoder.layer.1.output.LayerNorm"
   std::string measure_name;        // of the held-out part: "cosine", "accuracy", "relative error"
   std::vector<CurvePoint> points;  // the first before the first step
   uint64_t steps = 0;
@@ -96,7 +107,7 @@ struct Gate {
   double bound = 0;
   double actual = 0;
   bool passed = true;
-  std::string unit;  // "Pearson", "x", "bytes"
+  std::string unit;  // "Pearson", "accuracy", "x", "bytes"
 };
 
 struct Machine {

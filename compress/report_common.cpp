@@ -38,12 +38,6 @@ std::string gate_value_text(const Gate& gate, double value) {
   return gate.unit.empty() ? number : number + " " + gate.unit;
 }
 
-const TaskResult* reference_task(const Report& report, const ModelReport& model) {
-  if (report.models.empty() || !model.task || !report.models.front().task) return nullptr;
-  const TaskResult& reference = *report.models.front().task;
-  return reference.task == model.task->task && reference.file == model.task->file ? &reference : nullptr;
-}
-
 bool same_case(const SpeedCase& a, const SpeedCase& b) {
   return a.batch == b.batch && a.length == b.length && a.threads == b.threads;
 }
@@ -182,14 +176,40 @@ std::optional<double> speedup(const Report& report, const SpeedCase& speed) {
   return reference == nullptr ? std::nullopt : ratio(reference->p50_ms, speed.p50_ms);
 }
 
-std::optional<double> pearson_difference(const Report& report, const ModelReport& model) {
-  const TaskResult* reference = reference_task(report, model);
-  return reference == nullptr ? std::nullopt : finite(model.task->pearson - reference->pearson);
+const TaskMetric* find_metric(const ModelReport& model, std::string_view key) {
+  if (!model.task) return nullptr;
+  const auto& metrics = model.task->metrics;
+  const auto found =
+      std::find_if(metrics.begin(), metrics.end(), [&](const auto& metric) { return metric.key == key; });
+  return found == metrics.end() ? nullptr : &*found;
 }
 
-std::optional<double> spearman_difference(const Report& report, const ModelReport& model) {
-  const TaskResult* reference = reference_task(report, model);
-  return reference == nullptr ? std::nullopt : finite(model.task->spearman - reference->spearman);
+const TaskMetric* main_metric(const Report& report) {
+  for (const ModelReport& model : report.models) {
+    if (model.task && !model.task->metrics.empty()) return &model.task->main();
+  }
+  return nullptr;
+}
+
+std::vector<TaskMetric> task_metrics(const Report& report) {
+  std::vector<TaskMetric> all;
+  for (const ModelReport& model : report.models) {
+    if (!model.task) continue;
+    for (const TaskMetric& metric : model.task->metrics) {
+      const auto same = [&](const TaskMetric& other) { return other.key == metric.key; };
+      if (std::none_of(all.begin(), all.end(), same)) all.push_back(metric);
+    }
+  }
+  return all;
+}
+
+std::optional<double> metric_difference(const Report& report, const ModelReport& model, std::string_view key) {
+  if (report.models.empty() || !model.task || !report.models.front().task) return std::nullopt;
+  const ModelReport& reference = report.models.front();
+  if (reference.task->task != model.task->task || reference.task->file != model.task->file) return std::nullopt;
+  const TaskMetric* before = find_metric(reference, key);
+  const TaskMetric* after = find_metric(model, key);
+  return before == nullptr || after == nullptr ? std::nullopt : finite(after->value - before->value);
 }
 
 std::vector<SpeedCase> speed_cases(const Report& report) {

@@ -55,9 +55,14 @@ std::optional<double> size_ratio(const Report& report, const ModelReport& model)
 std::optional<double> memory_ratio(const Report& report, const ModelReport& model);
 /// Of p50, for the same batch, length and threads as `speed`.
 std::optional<double> speedup(const Report& report, const SpeedCase& speed);
+/// The model's figure of that key; nullptr when its task has none.
+const TaskMetric* find_metric(const ModelReport& model, std::string_view key);
+/// The main figure of the first model that has a task; nullptr when none has.
+const TaskMetric* main_metric(const Report& report);
+/// Every distinct figure of the tasks of all models, in the order of first appearance.
+std::vector<TaskMetric> task_metrics(const Report& report);
 /// Own minus the reference's, on the same task and file.
-std::optional<double> pearson_difference(const Report& report, const ModelReport& model);
-std::optional<double> spearman_difference(const Report& report, const ModelReport& model);
+std::optional<double> metric_difference(const Report& report, const ModelReport& model, std::string_view key);
 
 /// Every distinct batch, length and threads, in the order of first appearance; the first is the main case.
 std::vector<SpeedCase> speed_cases(const Report& report);

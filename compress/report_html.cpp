@@ -5,6 +5,7 @@
 #include "compress/report_html_parts.h"
 #include "compress/report_svg.h"
 #include "compress/report_tables.h"
+#include "compress/report_training.h"
 #include "formats/artifact/error.h"
 #include "formats/json.h"
 
@@ -91,21 +92,23 @@ void append_speed_card(std::vector<Card>& cards, const Report& report, const Mod
 }
 
 void append_accuracy_card(std::vector<Card>& cards, const Report& report, const ModelReport& model) {
-  const std::optional<double> difference = pearson_difference(report, model);
   const std::string cosine = model.fidelity ? "mean cosine to the original " + fixed_text(model.fidelity->mean, 4) : "";
+  const TaskMetric* own = model.task ? &model.task->main() : nullptr;
+  const std::optional<double> difference = own == nullptr ? std::nullopt : metric_difference(report, model, own->key);
   if (!difference) {
     if (!model.fidelity) return;
     cards.push_back({"Accuracy", fixed_text(model.fidelity->mean, 4), "mean cosine",
                      "to the original, over " + plural(model.fidelity->texts, "text")});
     return;
   }
-  const double reference = report.models.front().task->pearson;
-  std::string detail = "Pearson " + fixed_text(reference, 4) + kArrow + fixed_text(model.task->pearson, 4);
+  const double reference = find_metric(report.models.front(), own->key)->value;
+  std::string detail =
+      own->name + " " + fixed_text(reference, own->decimals) + kArrow + fixed_text(own->value, own->decimals);
   if (!cosine.empty()) detail += "; " + cosine;
   if (reference > 0) {
-    cards.push_back({"Accuracy", percent_text(model.task->pearson / reference, 2), "kept", std::move(detail)});
+    cards.push_back({"Accuracy", percent_text(own->value / reference, 2), "kept", std::move(detail)});
   } else {
-    cards.push_back({"Accuracy", signed_text(*difference, 4), "Pearson", std::move(detail)});
+    cards.push_back({"Accuracy", signed_text(*difference, own->decimals), own->name, std::move(detail)});
   }
 }
 
@@ -127,8 +130,9 @@ std::vector<Card> absolute_cards(const ModelReport& model) {
                      "p50, " + case_text(speed)});
   }
   if (model.task) {
-    cards.push_back({"Accuracy", fixed_text(model.task->pearson, 4), "Pearson",
-                     model.task->task + ", " + plural(model.task->pairs, "pair")});
+    const TaskMetric& metric = model.task->main();
+    cards.push_back({"Accuracy", fixed_text(metric.value, metric.decimals), metric.name,
+                     message(model.task->task, ", ", count_text(model.task->items), " ", model.task->unit)});
   }
   if (model.peak_memory_bytes > 0) cards.push_back({"Memory", bytes_text(model.peak_memory_bytes), "", ""});
   return cards;
@@ -279,6 +283,7 @@ std::string report_html(const Report& report) {
   out += section("Accuracy", html_table(accuracy_table(report)));
   out += section("Speed", speed_section(report));
   out += section("Size and memory", size_section(report));
+  out += section("Training", training_html(report));
   out += section("Weights", weights_section(report));
   out += section("Machine and calibration", html_table(machine_table(report)));
   out += section("How to repeat it",

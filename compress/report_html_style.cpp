@@ -64,12 +64,19 @@ table.facts td:first-child { color: var(--muted); padding-right: 28px; }
 .grid { stroke: var(--faint); } .base { stroke: var(--rule); } .stem { stroke: var(--stem); stroke-width: 1.5; }
 .track { fill: var(--faint); } rect.reference { fill: var(--reference); } rect.after { fill: var(--accent); }
 circle.before { fill: var(--page); stroke: var(--before); stroke-width: 1.6; } circle.after { fill: var(--accent); }
+.curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.curve.train { stroke: var(--reference); stroke-width: 1.3; } .curve.held { stroke: var(--accent); }
+.curve.measure { stroke: var(--p2); } circle.train { fill: var(--reference); } circle.held { fill: var(--accent); }
+circle.measure { fill: var(--p2); } .mark { stroke: var(--before); stroke-dasharray: 4 3; } .middle { text-anchor: middle; }
 rect.sparsity { fill: var(--p2); } rect.bits { fill: var(--p3); }
 .target { fill: transparent; } .target:hover { fill: var(--text); fill-opacity: 0.08; }
 rect.c0 { fill: var(--p0); } rect.c1 { fill: var(--p1); } rect.c2 { fill: var(--p2); } rect.c3 { fill: var(--p3); }
 rect.c4 { fill: var(--p4); } rect.c5 { fill: var(--p5); } rect.c6 { fill: var(--p6); } rect.c7 { fill: var(--p7); }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 13px; max-width: none; }
 .legend i { display: inline-block; width: 11px; height: 11px; margin-right: 7px; border-radius: 2px; }
+.legend i.line { width: 18px; height: 0; border-top: 2px solid; vertical-align: 4px; border-radius: 0; }
+i.train { color: var(--reference); } i.held { color: var(--accent); }
+.legend i.kept { color: var(--before); border-top-style: dashed; }
 i.dot { border-radius: 50%; } i.before { border: 2px solid var(--before); } i.after { background: var(--accent); }
 i.c0 { background: var(--p0); } i.c1 { background: var(--p1); } i.c2 { background: var(--p2); }
 i.c3 { background: var(--p3); } i.c4 { background: var(--p4); } i.c5 { background: var(--p5); }

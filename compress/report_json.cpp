@@ -1,4 +1,5 @@
 #include "compress/report_common.h"
+#include "compress/report_training.h"
 #include "formats/artifact/error.h"
 #include "formats/json.h"
 
@@ -36,21 +37,23 @@ Json weight_json(const WeightFacts& weight) {
 
 Json task_json(const Report& report, const ModelReport& model) {
   if (!model.task) return {};
-  return Json::object({{"task", model.task->task},
-                       {"file", model.task->file},
-                       {"pairs", model.task->pairs},
-                       {"pearson", model.task->pearson},
-                       {"pearson_difference", number_or_null(pearson_difference(report, model))},
-                       {"spearman", model.task->spearman},
-                       {"spearman_difference", number_or_null(spearman_difference(report, model))}});
+  Json out =
+      Json::object({{"task", model.task->task}, {"file", model.task->file}, {model.task->unit, model.task->items}});
+  for (const TaskMetric& metric : model.task->metrics) {
+    out.set(metric.key, metric.value);
+    out.set(metric.key + "_difference", number_or_null(metric_difference(report, model, metric.key)));
+  }
+  return out;
 }
 
 Json fidelity_json(const ModelReport& model) {
   if (!model.fidelity) return {};
-  return Json::object({{"texts", model.fidelity->texts},
-                       {"mean_cosine", model.fidelity->mean},
-                       {"p05_cosine", model.fidelity->p05},
-                       {"minimum_cosine", model.fidelity->minimum}});
+  Json out = Json::object({{"texts", model.fidelity->texts},
+                           {"mean_cosine", model.fidelity->mean},
+                           {"p05_cosine", model.fidelity->p05},
+                           {"minimum_cosine", model.fidelity->minimum}});
+  if (model.fidelity->agreement) out.set("agreement", *model.fidelity->agreement);
+  return out;
 }
 
 Json speed_json(const Report& report, const SpeedCase& speed) {
@@ -130,6 +133,7 @@ std::string report_json(const Report& report) {
                                    {"gates", std::move(gates)},
                                    {"notes", strings(report.notes)},
                                    {"models", std::move(models)},
+                                   {"training", training_json(report)},
                                    {"calibration", report.calibration},
                                    {"compress_seconds", measured(report.compress_seconds)},
                                    {"compress_peak_memory_bytes", measured(report.compress_peak_memory_bytes)},

@@ -3,6 +3,7 @@
 
 #include "compress/report_common.h"
 #include "compress/report_tables.h"
+#include "compress/report_training.h"
 #include "formats/artifact/error.h"
 #include "formats/json.h"
 #include "formats/text.h"
@@ -69,6 +70,16 @@ void append_table(std::string& out, const Table& table) {
   if (!table.empty()) out += "\n## " + markdown_text(table.caption) + "\n\n" + markdown_table(table);
 }
 
+void append_training(std::string& out, const Report& report) {
+  const std::vector<std::string> sentences = training_sentences(report);
+  if (sentences.empty()) return;
+  out += "\n## Training\n\n";
+  for (const std::string& sentence : sentences) out += "- " + markdown_text(sentence) + "\n";
+  for (const Table& table : {training_table(report), block_table(report)}) {
+    if (!table.empty()) out += "\n" + markdown_table(table);
+  }
+}
+
 /// Readable JSON in a fence that its own text cannot close.
 void append_json(std::string& out, std::string_view heading, const std::string& text) {
   if (text.empty()) return;
@@ -97,6 +108,7 @@ std::string report_markdown(const Report& report) {
   append_table(out, speed_table(report));
   append_table(out, file_table(report));
   append_table(out, size_table(report));
+  append_training(out, report);
   for (const ModelReport& model : report.models) append_table(out, layer_table(model));
   if (std::any_of(report.models.begin(), report.models.end(),
                   [](const auto& model) { return !model.weights.empty(); })) {

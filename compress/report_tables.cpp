@@ -1,10 +1,12 @@
 #include "compress/report_tables.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
 #include "compress/report_common.h"
+#include "formats/artifact/error.h"
 
 namespace lathe::reporting {
 namespace {
@@ -22,6 +24,29 @@ Cell ratio_cell(std::optional<double> ratio) {
 
 Cell difference_cell(bool reference, std::optional<double> difference) {
   return {reference || !difference ? kMissing : signed_text(*difference, 4)};
+}
+
+Cell metric_cell(const ModelReport& model, std::string_view key) {
+  const TaskMetric* metric = find_metric(model, key);
+  return {metric == nullptr ? kMissing : fixed_text(metric->value, metric->decimals)};
+}
+
+Cell agreement_cell(const ModelReport& model) {
+  const bool measured = model.fidelity && model.fidelity->agreement;
+  return {measured ? percent_text(*model.fidelity->agreement, 2) : kMissing};
+}
+
+/// What the columns of a task's figures say under the cursor; figures without a row explain themselves.
+constexpr std::array<std::pair<std::string_view, const char*>, 4> kMetricHints = {
+    {{"pearson", "Correlation of the cosine of two embeddings with the human score."},
+     {"spearman", "The same of the ranks."},
+     {"accuracy", "Share of the texts whose largest logit is that of their label."},
+     {"macro_f1", "Mean over the labels of the harmonic mean of precision and recall."}}};
+
+std::string metric_hint(std::string_view key) {
+  const auto found =
+      std::find_if(kMetricHints.begin(), kMetricHints.end(), [&](const auto& row) { return row.first == key; });
+  return found == kMetricHints.end() ? "" : found->second;
 }
 
 Cell bytes_cell(uint64_t bytes) { return {bytes == 0 ? kMissing : bytes_text(bytes)}; }
@@ -78,16 +103,23 @@ double bits_per_parameter(const ModelReport& model) {
 
 std::string text_or_missing(const std::string& text) { return text.empty() ? kMissing : text; }
 
+Cell items_cell(const TaskResult& task) {
+  return {task.items == 0 ? kMissing : message(count_text(task.items), " ", task.unit)};
+}
+
 }  // namespace
 
 Table overview_table(const Report& report) {
+  const TaskMetric* main = main_metric(report);
+  const std::string key = main == nullptr ? "" : main->key;
   Table table{"Overview",
               {{"Model", Kind::name},
                {"Size"},
                {"Smaller"},
-               {"Pearson"},
+               {main == nullptr ? "Accuracy" : main->name},
                {"Change"},
                {"Cosine"},
+               {"Same label"},
                {"p50 ms"},
                {"Faster"},
                {"Tokens/s"},
@@ -99,9 +131,10 @@ Table overview_table(const Report& report) {
     Row row{{name_cell(report, model),
              bytes_cell(model.file_bytes),
              ratio_cell(size_ratio(report, model)),
-             {model.task ? fixed_text(model.task->pearson, 4) : kMissing},
-             difference_cell(is_reference(report, model), pearson_difference(report, model)),
-             {model.fidelity ? fixed_text(model.fidelity->mean, 4) : kMissing}},
+             metric_cell(model, key),
+             difference_cell(is_reference(report, model), metric_difference(report, model, key)),
+             {model.fidelity ? fixed_text(model.fidelity->mean, 4) : kMissing},
+             agreement_cell(model)},
             {}};
     append_overview_speed(row, report, cases.empty() ? nullptr : find_case(model, cases.front()), decimals);
     row.cells.push_back(bytes_cell(model.peak_memory_bytes));
@@ -111,40 +144,32 @@ Table overview_table(const Report& report) {
 }
 
 Table accuracy_table(const Report& report) {
-  Table table{"Accuracy",
-              {{"Model", Kind::name},
-               {"Task", Kind::text},
-               {"File", Kind::text},
-               {"Pairs"},
-               {"Pearson", Kind::number, "Correlation of the cosine of two embeddings with the human score."},
-               {"Change"},
-               {"Spearman", Kind::number, "The same of the ranks."},
-               {"Change"},
-               {"Texts"},
-               {"Mean cosine", Kind::number, "Cosine between the embedding of a text here and by the original."},
-               {"5 % below", Kind::number, "Five per cent of the texts have a smaller cosine."},
-               {"Smallest"}},
-              {}};
+  const std::vector<TaskMetric> metrics = task_metrics(report);
+  Table table{"Accuracy", {{"Model", Kind::name}, {"Task", Kind::text}, {"File", Kind::text}, {"Items"}}, {}};
+  for (const TaskMetric& metric : metrics) {
+    table.columns.push_back({metric.name, Kind::number, metric_hint(metric.key)});
+    table.columns.push_back({"Change"});
+  }
+  table.columns.push_back({"Texts"});
+  table.columns.push_back(
+      {"Mean cosine", Kind::number, "Cosine between the output for a text here and of the original."});
+  table.columns.push_back({"5 % below", Kind::number, "Five per cent of the texts have a smaller cosine."});
+  table.columns.push_back({"Smallest"});
+  table.columns.push_back({"Same label", Kind::number, "Share of the texts that get the original's label."});
   for (const ModelReport& model : report.models) {
     if (!model.task && !model.fidelity) continue;
     const TaskResult task = model.task.value_or(TaskResult{});
     const FidelityResult fidelity = model.fidelity.value_or(FidelityResult{});
-    const auto task_figure = [&](double value) { return Cell{model.task ? fixed_text(value, 4) : kMissing}; };
     const auto cosine = [&](double value) { return Cell{model.fidelity ? fixed_text(value, 4) : kMissing}; };
-    const bool reference = is_reference(report, model);
-    table.rows.push_back({{name_cell(report, model),
-                           {text_or_missing(task.task)},
-                           {text_or_missing(task.file)},
-                           count_cell(task.pairs),
-                           task_figure(task.pearson),
-                           difference_cell(reference, pearson_difference(report, model)),
-                           task_figure(task.spearman),
-                           difference_cell(reference, spearman_difference(report, model)),
-                           count_cell(fidelity.texts),
-                           cosine(fidelity.mean),
-                           cosine(fidelity.p05),
-                           cosine(fidelity.minimum)},
-                          {}});
+    Row row{{name_cell(report, model), {text_or_missing(task.task)}, {text_or_missing(task.file)}, items_cell(task)},
+            {}};
+    for (const TaskMetric& metric : metrics) {
+      row.cells.push_back(metric_cell(model, metric.key));
+      row.cells.push_back(difference_cell(is_reference(report, model), metric_difference(report, model, metric.key)));
+    }
+    row.cells.insert(row.cells.end(), {count_cell(fidelity.texts), cosine(fidelity.mean), cosine(fidelity.p05),
+                                       cosine(fidelity.minimum), agreement_cell(model)});
+    table.rows.push_back(std::move(row));
   }
   return without_empty_columns(std::move(table));
 }

@@ -4,6 +4,7 @@
 
 #include "compress/report_common.h"
 #include "compress/report_tables.h"
+#include "compress/report_training.h"
 #include "formats/artifact/error.h"
 #include "formats/text.h"
 
@@ -122,6 +123,9 @@ std::string report_text(const Report& report) {
   if (!others.empty()) append_section(out, text_table(others));
   const Table gates = gate_table(report);
   if (!gates.empty()) append_section(out, text_table(gates));
+  std::string training;
+  for (const std::string& sentence : training_sentences(report)) training += wrapped(sentence, 2).substr(2);
+  append_section(out, training);
   std::string notes;
   for (const std::string& note : report.notes) {
     const std::string lines = wrapped(note, 2);

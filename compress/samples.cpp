@@ -10,13 +10,6 @@
 namespace lathe {
 namespace {
 
-std::vector<uint32_t> shuffled(size_t count, Random& random) {
-  std::vector<uint32_t> order(count);
-  for (size_t i = 0; i < count; ++i) order[i] = static_cast<uint32_t>(i);
-  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
-  return order;
-}
-
 uint32_t wanted_tokens(const Recipe& recipe) {
   return recipe.calibration_tokens == 0 ? kDefaultCalibrationTokens : recipe.calibration_tokens;
 }
@@ -106,6 +99,13 @@ uint64_t Random::next() {
 uint64_t Random::below(uint64_t bound) { return next() % bound; }
 
 double Random::uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+
+std::vector<uint32_t> shuffled(size_t count, Random& random) {
+  std::vector<uint32_t> order(count);
+  for (size_t i = 0; i < count; ++i) order[i] = static_cast<uint32_t>(i);
+  for (size_t i = count; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
 
 Samples make_samples(const SourceModel& model, const Recipe& recipe) {
   return recipe.calibration_file.empty() ? synthetic_samples(model, recipe) : text_samples(model, recipe);

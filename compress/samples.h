@@ -40,4 +40,7 @@ class Random {
   uint64_t state_;
 };
 
+/// 0 to count - 1 in an order that the generator decides.
+std::vector<uint32_t> shuffled(size_t count, Random& random);
+
 }  // namespace lathe

@@ -6,6 +6,7 @@
 
 #include "compress/architectures.h"
 #include "formats/hf_tokenizer.h"
+#include "formats/text.h"
 
 namespace lathe {
 namespace {
@@ -33,7 +34,7 @@ void check_nothing_left_over(const Checkpoint& checkpoint, const Architecture& a
   std::vector<std::string> ignored;
   for (const std::string& name : checkpoint.names()) {
     if (used.contains(name)) continue;
-    if (!architecture.is_ignorable(name)) {
+    if (!architecture.is_ignorable(name, model.task)) {
       fail(Errc::malformed,
            message(checkpoint.where(name), ": tensor ", name, " ", shape_text(checkpoint.tensor(name).shape),
                    " is not part of the ", architecture.model_type, " model that the config describes"));
@@ -43,7 +44,8 @@ void check_nothing_left_over(const Checkpoint& checkpoint, const Architecture& a
   if (ignored.empty()) return;
   std::string list;
   for (const std::string& name : ignored) list += (list.empty() ? "" : ", ") + name;
-  model.notes.push_back("left out, because the text vector does not depend on them: " + list);
+  const char* output = model.task.classifies() ? "the logits do" : "the text vector does";
+  model.notes.push_back(message("left out, because ", output, " not depend on them: ", list));
 }
 
 Encoding source_encoding(DType type) {
@@ -55,8 +57,26 @@ Encoding source_encoding(DType type) {
 }  // namespace
 
 std::string task_text(const Task& task, const std::string& source) {
-  return message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
-                 "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
+  std::string text =
+      message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
+              "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
+  for (size_t i = 0; i < task.labels.size(); ++i) text += message("label.", i, "=", task.labels[i], "\n");
+  return text;
+}
+
+void check_labels(const std::vector<std::string>& labels, const std::string& where) {
+  std::set<std::string_view> seen;
+  for (const std::string& label : labels) {
+    const auto refuse = [&](const std::string& why) {
+      fail(Errc::malformed, message(where, ": label \"", printable(label), "\" ", why));
+    };
+    if (label.empty()) refuse("is empty");
+    if (label.size() > kMaxLabelBytes) refuse(message("is longer than ", kMaxLabelBytes, " bytes"));
+    if (!is_utf8(label)) refuse("is not UTF-8");
+    const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
+    if (std::any_of(label.begin(), label.end(), is_control)) refuse("has control characters");
+    if (!seen.insert(label).second) refuse("appears twice");
+  }
 }
 
 EncodedTensor SourceModel::weight(const std::string& name) const {

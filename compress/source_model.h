@@ -15,14 +15,24 @@
 
 namespace lathe {
 
+inline constexpr const char* kEmbeddingTask = "sentence-embedding";
+inline constexpr const char* kClassificationTask = "classification";
+
 /// What the model is for; stored in the artifact as key=value lines.
 struct Task {
-  std::string kind;  // "sentence-embedding"
-  uint32_t dimension = 0;
+  std::string kind;
+  uint32_t dimension = 0;  // of the program's output: of the embedding, or the number of labels
   Pooling pooling = Pooling::mean;
   bool normalize = false;
+  std::vector<std::string> labels = {};  // of a classifier: the name of each column of its logits
+
+  bool classifies() const { return kind == kClassificationTask; }
 };
 std::string task_text(const Task& task, const std::string& source);
+/// Throws Error{malformed} naming `where` and the label unless all are different UTF-8 text of 1 to kMaxLabelBytes
+/// bytes without control characters.
+void check_labels(const std::vector<std::string>& labels, const std::string& where);
+inline constexpr size_t kMaxLabelBytes = 256;
 
 /// Shares the checkpoint with its copies; weight views live as long as it does.
 struct SourceModel {

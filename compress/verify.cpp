@@ -40,7 +40,7 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   report.sizes = {{"linear values", by_role["linear"]},
                   {"embeddings", by_role["embedding"]},
                   {"norms and biases", by_role["other"]},
-                  {"not used for embeddings, and header", report.file_bytes - std::min(used, report.file_bytes)}};
+                  {"not used for the output, and header", report.file_bytes - std::min(used, report.file_bytes)}};
   return report;
 }
 
@@ -51,9 +51,9 @@ std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe&
   if (!options.texts_file.empty()) {
     from = std::filesystem::path(options.texts_file).filename().string();
     texts = read_lines(options.texts_file);
-  } else if (!options.sts_file.empty()) {
-    from = std::filesystem::path(options.sts_file).filename().string();
-    texts = read_sts(options.sts_file).texts;
+  } else if (options.task) {
+    from = std::filesystem::path(options.task->file).filename().string();
+    texts = read_task(*options.task, source.task, source.name).texts;
   } else if (!recipe.calibration_file.empty()) {
     from = std::filesystem::path(recipe.calibration_file).filename().string() + " (lines that calibration did not use)";
     texts = unused_calibration_lines(source, recipe);
@@ -80,26 +80,27 @@ void measure_fidelity(const SourceModel& source, const Recipe& recipe, const Ver
   if (!texts.empty()) {
     Embedder before(original, source.tokenizer, options.threads);
     Embedder after(artifact, options.threads);
-    measured.fidelity = fidelity(before.embed(texts), after.embed(texts), before.dimension());
+    measured.fidelity = fidelity(before.embed(texts), after.embed(texts), before.dimension(), source.task.classifies());
     report.notes.push_back(message("fidelity is measured on ", texts.size(), " texts of ", from));
     return;
   }
   Session before(original, options.threads);
   Session after(artifact, options.threads);
   const TokenBatch batch = synthetic_batch(source, recipe);
-  measured.fidelity = fidelity(before.embed(batch), after.embed(batch), source.task.dimension);
+  measured.fidelity =
+      fidelity(before.embed(batch), after.embed(batch), source.task.dimension, source.task.classifies());
   report.notes.push_back(
       "fidelity is measured on made-up token sequences: give --texts FILE or --eval to use real text");
 }
 
 void measure_task(const SourceModel& source, const VerifyOptions& options, const Model& original, const Model& artifact,
                   Report& report) {
-  if (options.sts_file.empty()) return;
-  const StsData data = read_sts(options.sts_file);
+  if (!options.task) return;
+  const LabelledTask task = read_task(*options.task, source.task, source.name);
   Embedder before(original, source.tokenizer, options.threads);
   Embedder after(artifact, options.threads);
-  report.models[0].task = evaluate_sts(data, before.embed(data.texts), before.dimension());
-  report.models[1].task = evaluate_sts(data, after.embed(data.texts), after.dimension());
+  report.models[0].task = task.evaluate(before.embed(task.texts), before.dimension());
+  report.models[1].task = task.evaluate(after.embed(task.texts), after.dimension());
 }
 
 void measure_speeds(const Model& original, const Model& artifact, size_t threads, Report& report, Progress& progress) {
@@ -130,6 +131,8 @@ Report verify(const SourceModel& source, const Recipe& recipe, const CompressedM
   report.machine = this_machine();
   report.notes = compressed.notes;
   report.calibration = compressed.calibration;
+  report.training = compressed.training;
+  report.training_data = compressed.training_data;
   report.recipe_json = compressed.recipe_json;
   report.provenance_json = compressed.provenance_json;
 
@@ -157,9 +160,9 @@ bool apply_gates(const Gates& gates, Report& report) {
   const ModelReport& after = report.models.at(1);
   if (gates.max_drop) {
     const bool by_task = before.task && after.task;
-    const double drop = by_task ? before.task->pearson - after.task->pearson : 1 - after.fidelity->mean;
-    report.gates.push_back(
-        {"max-drop", *gates.max_drop, drop, drop <= *gates.max_drop, by_task ? "Pearson" : "mean cosine"});
+    const double drop = by_task ? before.task->main().value - after.task->main().value : 1 - after.fidelity->mean;
+    report.gates.push_back({"max-drop", *gates.max_drop, drop, drop <= *gates.max_drop,
+                            by_task ? before.task->main().name : "mean cosine"});
   }
   if (gates.min_speedup) {
     const double factor = speedup(report);

@@ -6,21 +6,22 @@
 #include <string>
 
 #include "compress/compress.h"
+#include "compress/evaluate.h"
 #include "compress/report.h"
 
 namespace lathe {
 
 struct VerifyOptions {
-  std::string sts_file;      // task with labels; empty: none
-  std::string texts_file;    // texts for the fidelity; empty: those of the task, or what the calibration left over
-  uint32_t first_texts = 0;  // only so many of them; 0: all, at most kMaxFidelityTexts
+  std::optional<TaskSpec> task;  // with labels
+  std::string texts_file;        // texts for the fidelity; empty: those of the task, or what the calibration left over
+  uint32_t first_texts = 0;      // only so many of them; 0: all, at most kMaxFidelityTexts
   bool measure_speed = true;
   size_t threads = 0;
 };
 inline constexpr uint32_t kMaxFidelityTexts = 300;
 
 struct Gates {
-  std::optional<double> max_drop;  // of the task's Pearson, or of the mean cosine where there is no task
+  std::optional<double> max_drop;  // of the task's main figure, or of the mean cosine where there is no task
   /// p50 of the original over p50 of the artifact, at 1 x 128 tokens or the most the model takes.
   std::optional<double> min_speedup;
   std::optional<uint64_t> max_size_bytes;

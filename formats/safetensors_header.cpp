@@ -98,7 +98,7 @@ class HeaderEvents : public JsonEvents {
   }
 
  private:
-  static constexpr std::string_view kMetadata = "__metadata__";
+  static constexpr std::string_view kMetadata = kSafetensorsMetadata;
   enum class Where { start, root, root_value, metadata, entry, field, list };
   enum class Field { dtype, shape, data_offsets };
   static constexpr std::array<std::string_view, 3> kFields = {"dtype", "shape", "data_offsets"};
@@ -204,6 +204,11 @@ class HeaderEvents : public JsonEvents {
 };
 
 }  // namespace
+
+const SafetensorsType& safetensors_type(DType type) {
+  return *std::find_if(kTypes.begin(), kTypes.end(),
+                       [&](const SafetensorsType& row) { return row.readable && row.dtype == type; });
+}
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::string_view path) {
   HeaderEvents events(path);

@@ -9,4 +9,9 @@ namespace lathe {
 /// names are the caller's to check. Memory is bounded by kMaxTensors whatever the text holds. Errors name `path`.
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::string_view path);
 
+/// The key of the header that holds metadata instead of a tensor.
+inline constexpr std::string_view kSafetensorsMetadata = "__metadata__";
+/// How the format names a type; every DType has a name.
+const SafetensorsType& safetensors_type(DType type);
+
 }  // namespace lathe

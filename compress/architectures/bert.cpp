@@ -1,8 +1,10 @@
-// BERT encoders (Devlin et al., 2018): MiniLM, BGE, E5, GTE-small and other models of model_type "bert".
+// BERT encoders (Devlin et al., 2018): MiniLM, BGE, E5, GTE-small and other models of model_type "bert"; for sentence
+// embeddings, or with a head that sorts texts into classes.
 
 #include <algorithm>
 
 #include "compress/architectures.h"
+#include "compress/samples.h"
 
 namespace lathe {
 namespace {
@@ -10,6 +12,8 @@ namespace {
 constexpr uint64_t kMaxLayers = 1000;
 constexpr uint64_t kMaxHidden = 65536;
 constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
+constexpr uint64_t kMaxLabels = 65536;
+constexpr std::string_view kClassifier = "BertForSequenceClassification";
 
 struct BertConfig {
   uint64_t hidden, layers, heads, intermediate, positions, segments, vocabulary;
@@ -40,12 +44,42 @@ BertConfig read_config(const ConfigFile& config) {
   return bert;
 }
 
+std::string prefix_of(const Checkpoint& checkpoint) {
+  return checkpoint.has("bert.embeddings.word_embeddings.weight") ? "bert." : "";
+}
+
+// The head of a classifier: a dense layer with tanh on the first token, then the logits, whose value is returned.
+// `provide` is called with the name and shape of each weight before the program names it.
+template <class Provide>
+uint32_t add_classifier(Program& program, uint32_t hidden, const std::string& prefix, uint64_t labels,
+                        Provide provide) {
+  const uint32_t width = program.values[hidden].width;
+  const auto emit = [&](Op op, const std::string& name, uint64_t outputs) {
+    op.output = program.add_value(name, RowKind::sequences, static_cast<uint32_t>(outputs));
+    program.ops.push_back(op);
+    return op.output;
+  };
+  const auto linear = [&](const std::string& weight, const std::string& name, uint32_t input, uint64_t outputs) {
+    provide(weight + ".weight", Shape{outputs, width});
+    provide(weight + ".bias", Shape{outputs});
+    const uint32_t w = program.add_weight(weight + ".weight");
+    const uint32_t b = program.add_weight(weight + ".bias");
+    return emit({OpKind::linear, {input}, {w, b}, 0, 0, 0, 0}, name, outputs);
+  };
+  const auto first_mode = static_cast<uint32_t>(Pooling::first);
+  const auto tanh_mode = static_cast<uint32_t>(Activation::tanh);
+  const uint32_t first = emit({OpKind::pool, {hidden}, {}, 0, first_mode, 0, 0}, "first", width);
+  const uint32_t dense = linear(prefix + "pooler.dense", "pooler.dense", first, width);
+  const uint32_t pooled = emit({OpKind::activation, {dense}, {}, 0, tanh_mode, 0, 0}, "pooler", width);
+  return linear("classifier", "logits", pooled, labels);
+}
+
 // Emits ops one after the other and checks each weight's shape on the way.
 class Builder {
  public:
   Builder(const Checkpoint& checkpoint, const BertConfig& config, Program& program)
       : checkpoint_(checkpoint), config_(config), program_(program) {
-    prefix_ = checkpoint.has("bert.embeddings.word_embeddings.weight") ? "bert." : "";
+    prefix_ = prefix_of(checkpoint);
   }
 
   // Returns the value of the last hidden state.
@@ -62,6 +96,13 @@ class Builder {
       hidden = add_norm(at + "output.LayerNorm", linear(at + "output.dense", active, config_.hidden), hidden);
     }
     return hidden;
+  }
+
+  // Returns the value of the logits. The classifier stands outside the prefix of the encoder.
+  uint32_t classifier(uint32_t hidden, uint64_t labels) {
+    return add_classifier(program_, hidden, prefix_, labels, [&](const std::string& name, const Shape& shape) {
+      require_tensor(checkpoint_, name, shape);
+    });
   }
 
  private:
@@ -118,11 +159,51 @@ class Builder {
   std::string prefix_;
 };
 
-void build(const ModelFolder& folder, SourceModel& model) {
-  const BertConfig config = read_config(folder.config);
-  const uint32_t hidden = Builder(folder.checkpoint, config, model.program).encoder();
-  const auto width = static_cast<uint32_t>(config.hidden);
+bool is_classifier(const ConfigFile& config) {
+  const Json* names = config.json().find("architectures");
+  if (names == nullptr || !names->is_array()) return false;
+  const Json::Array& items = names->items();
+  return std::any_of(items.begin(), items.end(),
+                     [](const Json& name) { return name.is_string() && name.as_string() == kClassifier; });
+}
 
+// id2label maps "0", "1", ... to names; without it num_labels says how many there are.
+std::vector<std::string> read_labels(const ConfigFile& config) {
+  const std::string problem = config.text({"problem_type"}, "single_label_classification");
+  if (problem != "single_label_classification") {
+    config.fail_field(Errc::unsupported, "problem_type", "only single_label_classification is supported");
+  }
+  const Json* names = config.json().find("id2label");
+  std::vector<std::string> labels;
+  if (names == nullptr || names->is_null()) {
+    const uint64_t count = config.integer({"num_labels"}, 1, kMaxLabels, 2);
+    for (uint64_t i = 0; i < count; ++i) labels.push_back(message("LABEL_", i));
+  } else {
+    const std::string subject = config.path() + ": id2label";
+    const uint64_t count = names->members(subject).size();
+    if (count == 0 || count > kMaxLabels) {
+      fail(Errc::malformed, message(subject, ": has ", count, " labels, must be in [1, ", kMaxLabels, "]"));
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+      const std::string key = std::to_string(i);
+      labels.push_back(names->at(key, subject).as_string(message(subject, ": ", key)));
+    }
+    if (config.integer({"num_labels"}, 1, kMaxLabels, count) != count) {
+      config.fail_field(Errc::malformed, "num_labels", message("but id2label has ", count, " labels"));
+    }
+  }
+  check_labels(labels, config.path());
+  if (labels.size() == 1) {
+    fail(Errc::unsupported, message(config.path(), ": one label means regression, which is not supported"));
+  }
+  return labels;
+}
+
+Task classification_task(const std::vector<std::string>& labels) {
+  return {kClassificationTask, static_cast<uint32_t>(labels.size()), Pooling::first, false, labels};
+}
+
+void add_embedding(const ModelFolder& folder, uint32_t hidden, uint32_t width, SourceModel& model) {
   SentenceTransformer head{Pooling::mean, true, std::nullopt};
   if (folder.sentence_transformer) {
     head = *folder.sentence_transformer;
@@ -139,20 +220,84 @@ void build(const ModelFolder& folder, SourceModel& model) {
     out = unit;
   }
   program.outputs = {out};
-  model.task = {"sentence-embedding", width, head.pooling, head.normalize};
+  model.task = {kEmbeddingTask, width, head.pooling, head.normalize};
 }
 
-// Buffers and heads that sentence embeddings do not use.
-bool is_ignorable(std::string_view tensor) {
+void build(const ModelFolder& folder, SourceModel& model) {
+  const BertConfig config = read_config(folder.config);
+  Builder builder(folder.checkpoint, config, model.program);
+  const uint32_t hidden = builder.encoder();
+  if (!is_classifier(folder.config)) {
+    add_embedding(folder, hidden, static_cast<uint32_t>(config.hidden), model);
+    return;
+  }
+  const std::vector<std::string> labels = read_labels(folder.config);
+  model.program.outputs = {builder.classifier(hidden, labels.size())};
+  model.task = classification_task(labels);
+}
+
+// Weights are normally distributed as in BERT's own training: the sum of twelve uniform numbers is near enough and the
+// same everywhere. Biases are 0.
+EncodedBuffer initial_weight(const Shape& shape, Random& random) {
+  constexpr double kDeviation = 0.02;
+  std::vector<float> values(element_count(shape, "classifier"));
+  for (float& value : values) {
+    if (shape.size() == 1) break;
+    double sum = -6;
+    for (int i = 0; i < 12; ++i) sum += random.uniform();
+    value = static_cast<float>(kDeviation * sum);
+  }
+  EncodedBuffer buffer;
+  buffer.shape = shape;
+  const Bytes bytes = as_bytes_of(values);
+  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+  return buffer;
+}
+
+void attach_classifier(SourceModel& model, const std::vector<std::string>& labels, uint64_t seed) {
+  Program& program = model.program;
+  const auto pool =
+      std::find_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.kind == OpKind::pool; });
+  if (pool == program.ops.end()) fail(Errc::internal, model.name + ": the program has no pooling");
+  const uint32_t hidden = pool->inputs[0];
+  program.values.resize(pool->output);  // the values of ops follow their order
+  program.ops.erase(pool, program.ops.end());
+  model.notes = model.checkpoint->warnings();
+  Random random(seed);
+  const auto provide = [&](const std::string& name, const Shape& shape) {
+    if (model.checkpoint->has(name)) {
+      require_tensor(*model.checkpoint, name, shape);
+      return;
+    }
+    model.derived[name] = initial_weight(shape, random);
+    model.notes.push_back(name + " is new: training starts from random numbers");
+  };
+  program.outputs = {add_classifier(program, hidden, prefix_of(*model.checkpoint), labels.size(), provide)};
+  model.task = classification_task(labels);
+}
+
+// Where a checkpoint of the bare encoder, or one converted from TensorFlow, has other names.
+std::string stored_name(const std::string& weight) {
+  std::string name = weight.starts_with("bert.") || weight.starts_with("classifier.") ? weight : "bert." + weight;
+  for (const auto& [old, now] : {std::pair(".gamma", ".weight"), std::pair(".beta", ".bias")}) {
+    if (name.ends_with(old)) name.replace(name.size() - std::string_view(old).size(), std::string::npos, now);
+  }
+  return name;
+}
+
+// Buffers, and heads that the output does not depend on.
+bool is_ignorable(std::string_view tensor, const Task& task) {
   constexpr std::string_view kPrefix = "bert.";
   if (tensor.substr(0, kPrefix.size()) == kPrefix) tensor.remove_prefix(kPrefix.size());
   const auto starts_with = [&](std::string_view text) { return tensor.substr(0, text.size()) == text; };
-  return tensor == "embeddings.position_ids" || tensor == "embeddings.token_type_ids" || starts_with("pooler.") ||
-         starts_with("cls.");
+  return tensor == "embeddings.position_ids" || tensor == "embeddings.token_type_ids" || starts_with("cls.") ||
+         (starts_with("pooler.") && !task.classifies());
 }
+
+constexpr ClassifierHead kHead = {kClassifier, attach_classifier, stored_name};
 
 }  // namespace
 
-const Architecture architectures_detail::kBert = {"bert", build, is_ignorable};
+const Architecture architectures_detail::kBert = {"bert", build, is_ignorable, &kHead};
 
 }  // namespace lathe

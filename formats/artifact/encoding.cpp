@@ -46,12 +46,6 @@ bool is_kept(const EncodedTensor& t, uint64_t row, uint64_t col) {
   return ((std::to_integer<unsigned>(byte) >> (col % 8)) & 1u) != 0;
 }
 
-int group_scale(const EncodedTensor& t, uint64_t row, uint64_t col) {
-  if (t.encoding.values != ValueType::int4) return 1;
-  const uint64_t row_bytes = ceil_div(group_count(t.encoding, t.cols()), 2);
-  return nibble(t.plane(Plane::group_scales), row * row_bytes, col / t.encoding.group);
-}
-
 void check_plane_size(const EncodedTensor& t, const std::string& name, Plane plane, uint64_t expected) {
   const uint64_t actual = t.plane(plane).size();
   if (actual != expected) {
@@ -174,6 +168,12 @@ std::vector<uint64_t> row_starts(const EncodedTensor& t) {
     starts[row + 1] = starts[row] + packed_bytes(t.encoding.values, kept);
   }
   return starts;
+}
+
+int group_scale(const EncodedTensor& t, uint64_t row, uint64_t col) {
+  if (t.encoding.values != ValueType::int4) return 1;
+  const uint64_t row_bytes = ceil_div(group_count(t.encoding, t.cols()), 2);
+  return nibble(t.plane(Plane::group_scales), row * row_bytes, col / t.encoding.group);
 }
 
 float row_scale(const EncodedTensor& t, uint64_t row) {

@@ -90,6 +90,8 @@ void decode_row(const EncodedTensor& tensor, uint64_t row, uint64_t row_start, f
 void decode_row_integers(const EncodedTensor& tensor, uint64_t row, uint64_t row_start, int8_t* out);
 /// The scale of one row of an integer encoding.
 float row_scale(const EncodedTensor& tensor, uint64_t row);
+/// The multiplier of the group that holds the column; 1 where the encoding has no groups.
+int group_scale(const EncodedTensor& tensor, uint64_t row, uint64_t col);
 /// All rows by decode_row: [rows, cols].
 std::vector<float> decode(const EncodedTensor& tensor);
 /// Weights that are stored as zero by the mask or the value; exact.

@@ -70,7 +70,7 @@ std::vector<float> read_floats(const std::string& bytes) {
 TEST_CASE("help and version go to standard output", "[cli]") {
   CHECK_THAT(succeed("--version").out, Catch::Matchers::Matches("lathe [0-9]+\\.[0-9]+\\.[0-9]+\n"));
   const std::string help = succeed("--help").out;
-  for (const char* command : {"inspect", "run", "eval", "bench", "compare", "verify"}) {
+  for (const char* command : {"inspect", "run", "eval", "bench", "compare", "verify", "train"}) {
     CHECK_THAT(help, Contains(std::string("compress ") + command));
     const CommandResult own = succeed(std::string(command) + " --help");
     CHECK_THAT(own.out, StartsWith(std::string("Usage: compress ") + command));

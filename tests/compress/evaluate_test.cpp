@@ -82,9 +82,13 @@ TEST_CASE("a task is scored by the cosine of its pairs", "[compress][evaluate]")
   const TaskResult result = evaluate_sts(data, embeddings, 2);
   CHECK(result.task == "sts");
   CHECK(result.file == "x.tsv");
-  CHECK(result.pairs == 3);
-  CHECK(result.pearson == Approx(pearson({0.8, 0, 0.6}, {5, 0, 1})));
-  CHECK(result.spearman == Approx(1));
+  CHECK(result.items == 3);
+  CHECK(result.unit == "pairs");
+  REQUIRE(result.metrics.size() == 2);
+  CHECK(result.main().key == "pearson");
+  CHECK(result.main().value == Approx(pearson({0.8, 0, 0.6}, {5, 0, 1})));
+  CHECK(result.metrics[1].key == "spearman");
+  CHECK(result.metrics[1].value == Approx(1));
   expect_error(Errc::usage, {"3 texts"}, [&] { evaluate_sts(data, {1, 2}, 2); });
   expect_error(Errc::malformed, {"text 1", "finite"}, [&] {
     evaluate_sts(data, {1, 2, 1, std::numeric_limits<float>::infinity(), 1, 1}, 2);

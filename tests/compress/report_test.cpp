@@ -44,7 +44,8 @@ ModelReport original_model() {
   model.file_bytes = 90'868'376;
   model.parameters = 22'713'216;
   model.sizes = {{"linear values", 42'467'328}, {"embeddings", 47'676'000}};
-  model.task = TaskResult{"sts", "sts.tsv", 1379, 0.8203, 0.8201};
+  model.task =
+      TaskResult{"sts", "sts.tsv", 1379, "pairs", {{"pearson", "Pearson", 0.8203}, {"spearman", "Spearman", 0.8201}}};
   model.speed = {{1, 128, 1, 240, 14.0, 14.6, 15.9, 9142.5, 0.61}, {32, 128, 2, 20, 231.0, 236.0, 240.0, 17700, 0}};
   model.load_ms = 48.5;
   model.peak_memory_bytes = 141'000'000;
@@ -57,8 +58,8 @@ ModelReport small_model(const std::string& name, size_t layers) {
   model.name = name;
   model.file_bytes = 18'904'512;
   model.sizes = {{"linear values", 5'308'416}, {"masks", 1'327'104}, {"embeddings", 11'913'000}};
-  model.task->pearson = 0.8194;
-  model.fidelity = FidelityResult{2552, 0.9951, 0.9711, 0.9874};
+  model.task->metrics[0].value = 0.8194;
+  model.fidelity = FidelityResult{2552, 0.9951, 0.9711, 0.9874, {}};
   for (SpeedCase& speed : model.speed) speed.p50_ms /= 4;
   for (size_t i = 0; i < layers; ++i) model.weights.push_back(layer(i));
   return model;
@@ -90,7 +91,7 @@ std::vector<Report> partial_reports() {
   reports[4] = sample();
   for (ModelReport& model : reports[4].models) model.speed.clear(), model.sizes.clear();
   reports[5] = sample();
-  reports[5].models[1].task->pearson = nan;
+  reports[5].models[1].task->metrics[0].value = nan;
   reports[5].models[1].fidelity->mean = nan;
   reports[5].models[1].speed[0] = {1, 128, 1, 0, nan, nan, nan, nan, nan};
   reports[5].models[1].weights[0].loss = std::numeric_limits<double>::infinity();
@@ -212,7 +213,8 @@ TEST_CASE("text in the HTML report is escaped wherever it stands", "[compress][r
   report.notes = {attack};
   report.gates[0].name = report.gates[0].unit = attack;
   for (ModelReport& model : report.models) {
-    model.name = model.isa = model.task->task = model.task->file = attack;
+    model.name = model.isa = model.task->task = model.task->file = model.task->metrics[0].name = model.task->unit =
+        attack;
     model.sizes[0].label = attack;
   }
   WeightFacts& weight = report.models[1].weights[0];

@@ -43,9 +43,11 @@ std::string all_notes(const Report& report) {
 Report figures() {
   Report report;
   report.models.resize(2);
-  report.models[0].task = TaskResult{"sts", "x", 10, 0.80, 0.7};
-  report.models[1].task = TaskResult{"sts", "x", 10, 0.78, 0.7};
-  report.models[1].fidelity = FidelityResult{10, 0.97, 0.9, 0.95};
+  report.models[0].task =
+      TaskResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.80}, {"spearman", "Spearman", 0.7}}};
+  report.models[1].task =
+      TaskResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.78}, {"spearman", "Spearman", 0.7}}};
+  report.models[1].fidelity = FidelityResult{10, 0.97, 0.9, 0.95, {}};
   report.models[1].file_bytes = 1000;
   report.models[0].speed = {{1, 128, 2, 5, 9.0, 9, 9, 1, 0}, {1, 16, 2, 5, 1.0, 1, 1, 1, 0}};
   report.models[1].speed = {{1, 128, 2, 5, 3.0, 3, 3, 1, 0}, {1, 16, 2, 5, 1.0, 1, 1, 1, 0}};
@@ -93,12 +95,12 @@ TEST_CASE("fidelity prefers the texts that were given, then the task's, then unu
   Report report = f.run(options);
   CHECK(report.models[1].fidelity->texts == unused_calibration_lines(f.source, f.recipe).size());
   CHECK_THAT(all_notes(report), Contains("calibration.txt (lines that calibration did not use)"));
-  options.sts_file = f.dir.write("sts.tsv", "the cat\ta cat\t4\nthe sun\tthe river\t1\n").string();
+  options.task = {"sts", f.dir.write("sts.tsv", "the cat\ta cat\t4\nthe sun\tthe river\t1\n").string()};
   report = f.run(options);
   CHECK(report.models[1].fidelity->texts == 4);
   REQUIRE(report.models[0].task.has_value());
   REQUIRE(report.models[1].task.has_value());
-  CHECK(report.models[1].task->pairs == 2);
+  CHECK(report.models[1].task->items == 2);
   options.texts_file = f.dir.write("texts.txt", test::tiny_text(400)).string();
   CHECK(f.run(options).models[1].fidelity->texts == kMaxFidelityTexts);
   options.first_texts = 7;
