@@ -13,7 +13,7 @@ prove := --eval sts:$(CACHE)/lee/sts.tsv --texts $(CACHE)/lee/background.txt
 # $(call shrink,NAME,OPTIONS) makes out/NAME.lathe and the report out/NAME/
 shrink = $(compress) $(CACHE)/minilm $(2) $(prove) --report out/$(1) -o out/$(1).lathe
 
-.PHONY: demo test build data clean bench-peers
+.PHONY: demo test test-torch-wheel build data clean bench-peers
 .DEFAULT_GOAL := build
 
 build:
@@ -41,6 +41,11 @@ demo:
 test:
 	$(call packages,test)
 	@.ci/tests
+
+# The training module with a present PyTorch instead of the system's LibTorch: a download of several GB.
+test-torch-wheel:
+	$(call packages,build)
+	@.ci/torch-wheel
 
 # With the artifacts that the demo left, if it did: --lathe NAME=FILE for each.
 bench-peers:

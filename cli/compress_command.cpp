@@ -85,6 +85,14 @@ void check_proof(const SourceModel& source, const TrainingRecipe& training, cons
   if (proof.task) check_proof_is_unseen(source, training, proof.task->file, texts);
 }
 
+// What would otherwise end hours of work: bad texts, no training engine, an output that cannot be written.
+void check_before_work(const CompressArguments& a, const SourceModel& source, const Recipe& recipe,
+                       const VerifyOptions& proof) {
+  if (recipe.training.distills()) make_training_data(source, recipe.training);
+  if (recipe.trains()) load_training_engine(recipe.training.device);
+  check_output(a, source, proof);
+}
+
 int dry_run(const CompressArguments& a, CompressionPlan plan, const SourceModel& source, const Recipe& recipe) {
   if (recipe.training.distills()) {
     plan.training.push_back("training texts: " + make_training_data(source, recipe.training).description);
@@ -113,12 +121,11 @@ int compress_command(const std::vector<std::string>& args) {
   const SourceModel source = open_source(a.models[0], a.allow_requantize);
   const StopRequests stoppable;
   TerminalProgress progress(a.quiet);
+  check_proof(source, recipe.training, proof);
+  if (!a.dry_run) check_before_work(a, source, recipe, proof);
   Student student = prepare_student(source, recipe, progress, a.threads);
   const CompressionPlan plan = make_compression_plan(student.model, recipe);
-  check_proof(source, recipe.training, proof);
   if (a.dry_run) return dry_run(a, plan, source, recipe);
-  if (recipe.trains()) load_training_engine(recipe.training.device);  // its absence is an error before any work
-  check_output(a, source, proof);
   if (a.report) check_report_folder(*a.report);
 
   const auto begin = std::chrono::steady_clock::now();

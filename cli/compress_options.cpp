@@ -44,8 +44,8 @@ void add_recovery_options(Options& options, TrainingArguments& t) {
       .choice("prune-schedule", "cubic: remove weights little by little while training", kSchedules, t.prune_schedule)
       .text("resume", "DIR", "keep the state of training there, and go on from it if there is one", t.resume);
   options.group("Recovery, in detail")
-      .integer("batch", "N", "texts of one step (default 32)", 1, 65536, t.batch)
-      .integer("train-length", "N", "tokens of one text at most (default 128)", 3, 65536, t.train_length)
+      .integer("batch", "N", "texts of one step (default 12)", 1, 65536, t.batch)
+      .integer("train-length", "N", "tokens of one text at most (default 256)", 3, 65536, t.train_length)
       .number("learning-rate", "X", "at its peak (default: that of what is trained)", 1e-9, 1, t.learning_rate)
       .number("weight-decay", "X", "default 0", 0, 1, t.weight_decay)
       .number("clip", "X", "largest norm of the gradient, 0 for none (default 1)", 0, 1e6, t.clip)

@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "cli/text.h"
+#include "compress/stop.h"
 #include "compress/version.h"
 
 namespace lathe::cli {
@@ -92,6 +93,8 @@ int report_error(int code, const char* kind, const std::string& text, bool json)
 int guarded_main(const std::vector<std::string>& args, bool json) {
   try {
     return dispatch(args);
+  } catch (const ResumableStop& stop) {
+    return report_error(kExitInterrupted, errc_name(stop.code()), stop.what(), json);
   } catch (const Error& error) {
     const bool stopped = error.code() == Errc::interrupted;
     return report_error(stopped ? interrupted_exit_code() : exit_code(error.code()), errc_name(error.code()),

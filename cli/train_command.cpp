@@ -143,8 +143,8 @@ int train_command(const std::vector<std::string>& args) {
 
   const StopRequests stoppable;
   TerminalProgress progress(train.quiet);
-  for (const std::string& note : model.notes) progress.note(note);
   const std::unique_ptr<TrainingEngine> engine = load_training_engine(recipe.device);
+  for (const std::string& note : model.notes) progress.note(note);
   const FinetuneResult result = finetune(model, recipe, *engine, progress, train.threads);
   write_classifier(model, *train.output);
   std::optional<TaskResult> measured;

@@ -7,6 +7,7 @@
 #include "compress/linear_job.h"
 #include "compress/provenance.h"
 #include "compress/rewrite.h"
+#include "compress/stop.h"
 
 namespace lathe {
 namespace {
@@ -26,12 +27,25 @@ class Pipeline {
     if (recipe.trains()) recovery_ = std::make_unique<RecoveryStages>(teacher, recipe, progress, threads);
   }
 
+  CompressedModel run() {
+    try {
+      return run_stages();
+    } catch (const ResumableStop&) {
+      throw;
+    } catch (const Error& error) {
+      if (error.code() != Errc::interrupted || !recovery_ || !recovery_->keeps_state()) throw;
+      throw ResumableStop("stopped; what was trained is kept, and the same command goes on from there");
+    }
+  }
+
+ private:
   // The order matters: each group of layers is calibrated on what the compressed layers before it give, and training
   // keeps the masks and grids that are there by then.
-  CompressedModel run() {
+  CompressedModel run_stages() {
     result_.program = source_.program;
     result_.notes = source_.notes;
     result_.notes.insert(result_.notes.end(), student_.notes.begin(), student_.notes.end());
+    if (recipe_.needs_samples()) samples_ = make_samples(source_, recipe_);  // before anything long
     if (recovery_ && recovery_->trains_dense()) recovery_->train_dense(student_, plan_);
     compress_tables();
     start_calibration();
@@ -47,7 +61,6 @@ class Pipeline {
     return std::move(result_);
   }
 
- private:
   // Linear ops that read the same value, by their index in the source program.
   static std::vector<std::vector<size_t>> linear_groups(const Program& program) {
     std::vector<std::vector<size_t>> groups;
@@ -96,8 +109,7 @@ class Pipeline {
     } else if (recipe_.prune_scope == PruneScope::global && recipe_.prune > 0) {
       masks_ = choose_global_masks(source_, plan_);
     }
-    if (!recipe_.needs_samples()) return;
-    samples_ = make_samples(source_, recipe_);
+    if (!samples_) return;
     result_.calibration = samples_->description;
     const auto compressed = [this](const std::string& name) {
       const auto at = stored_.find(name);

@@ -75,6 +75,30 @@ std::string config_text(const SourceModel& model, const ClassifierHead& head) {
   return to_text(config, 2) + "\n";
 }
 
+// Makes a folder; while nothing is in it, it goes again with this object, and so do those above it that were made.
+class NewFolder {
+ public:
+  explicit NewFolder(const std::filesystem::path& folder) {
+    const std::filesystem::path whole = std::filesystem::absolute(folder).lexically_normal();
+    std::error_code error;
+    for (std::filesystem::path at = whole; !std::filesystem::exists(at, error) && at != at.parent_path();
+         at = at.parent_path()) {
+      made_.push_back(at);
+    }
+    std::filesystem::create_directories(whole, error);
+    if (error) fail(Errc::cannot_create, message(folder.string(), ": cannot create folder: ", error.message()));
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+  ~NewFolder() {
+    std::error_code not_empty;
+    for (const std::filesystem::path& folder : made_) std::filesystem::remove(folder, not_empty);
+  }
+
+ private:
+  std::vector<std::filesystem::path> made_;  // the innermost first
+};
+
 }  // namespace
 
 SourceModel make_classifier(const std::filesystem::path& folder, const std::filesystem::path& data_file,
@@ -107,7 +131,7 @@ FinetuneResult finetune(SourceModel& classifier, TrainingRecipe recipe, Training
 
 void write_classifier(const SourceModel& classifier, const std::filesystem::path& folder) {
   const ClassifierHead& head = head_of(classifier);
-  std::filesystem::create_directories(folder);
+  const NewFolder made(folder);
   std::map<std::string, EncodedBuffer> converted;
   std::map<std::string, TensorView> tensors;
   for (const std::string& name : classifier.program.weights) {
@@ -128,8 +152,7 @@ void check_classifier_folder(const SourceModel& classifier, const std::filesyste
   if (std::filesystem::equivalent(folder, classifier.path, error)) {
     fail(Errc::usage, message(folder.string(), ": is the model that is trained, give another folder"));
   }
-  std::filesystem::create_directories(folder, error);
-  if (error) fail(Errc::cannot_create, message(folder.string(), ": cannot create folder: ", error.message()));
+  const NewFolder made(folder);
   std::set<std::string> ours(kTokenizerFiles.begin(), kTokenizerFiles.end());
   ours.insert({kConfig, kWeights});
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {

@@ -28,7 +28,7 @@ inline constexpr double kFinetuneRate = 1e-4;
 /// open_source() gives the same model again. Files are replaced one by one, the config last.
 void write_classifier(const SourceModel& classifier, const std::filesystem::path& folder);
 /// Throws Error{usage} when `folder` is the model's own or holds anything but files that write_classifier() writes,
-/// Error{cannot_create} when it cannot be made or written. Called before long work.
+/// Error{cannot_create} when it cannot be made or written. Leaves no folder behind. Called before long work.
 void check_classifier_folder(const SourceModel& classifier, const std::filesystem::path& folder);
 
 }  // namespace lathe

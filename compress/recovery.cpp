@@ -9,9 +9,16 @@
 namespace lathe {
 namespace {
 
-// Of the whole budget, for the training before compression. What follows has to make up for the grid alone, or for
-// the zeros too.
-constexpr double kDenseShare = 0.75;
+// Of the whole budget, for the training before compression; what follows has to make up for the grid alone, or for
+// zeros too. It begins near its goal and takes smaller steps.
+constexpr double kDenseShare = 0.85;
+constexpr double kDenseShareBeforePruning = 0.6;
+constexpr double kFinalRate = 0.3;
+
+double dense_share(const Recipe& recipe) {
+  const bool prunes_after = recipe.prune > 0 && recipe.training.schedule == PruneSchedule::one_shot;
+  return prunes_after ? kDenseShareBeforePruning : kDenseShare;
+}
 
 EncodedBuffer full_precision(const EncodedTensor& tensor) {
   EncodedBuffer buffer;
@@ -78,6 +85,11 @@ TrainingJob RecoveryStages::make_job(const std::string& stage, TrainableModel& m
   return job;
 }
 
+void RecoveryStages::distill(TrainingJob& job) {
+  curves_.push_back(engine_->distill(job, progress_));
+  keeps_state_ = !job.recipe.state_folder.empty();
+}
+
 void RecoveryStages::train_dense(Student& student, const CompressionPlan& plan) {
   TrainableModel model{student.model.program, {}};
   for (const std::string& name : model.program.weights) {
@@ -86,8 +98,8 @@ void RecoveryStages::train_dense(Student& student, const CompressionPlan& plan) 
   TrainingJob job = make_job("dense training", model, student, plan);
   job.recipe.schedule = recipe_.training.schedule;
   if (job.recipe.schedule != PruneSchedule::cubic) job.target_sparsity.clear();
-  take_share(job.recipe, kDenseShare);
-  curves_.push_back(engine_->distill(job, progress_));
+  take_share(job.recipe, dense_share(recipe_));
+  distill(job);
   student.model.derived = std::move(model.weights);
 }
 
@@ -102,8 +114,11 @@ void RecoveryStages::recover(TrainableModel& compressed, const Student& student,
   }
   if (!recipe_.training.distills()) return;
   TrainingJob job = make_job("distillation", compressed, student, plan);
-  if (trains_dense()) take_share(job.recipe, 1 - kDenseShare);
-  curves_.push_back(engine_->distill(job, progress_));
+  if (trains_dense()) {
+    take_share(job.recipe, 1 - dense_share(recipe_));
+    job.rate_factor = kFinalRate;
+  }
+  distill(job);
 }
 
 }  // namespace lathe

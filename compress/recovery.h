@@ -32,6 +32,8 @@ class RecoveryStages {
   void recover(TrainableModel& compressed, const Student& student, const CompressionPlan& plan,
                const Samples* calibration);
 
+  /// Whether the state of a stage that has ended is in recipe.training.state_folder.
+  bool keeps_state() const { return keeps_state_; }
   const std::vector<TrainingCurve>& curves() const { return curves_; }
   /// Of the texts; empty when there is no distillation.
   const std::string& data() const { return data_.description; }
@@ -41,6 +43,7 @@ class RecoveryStages {
  private:
   TrainingJob make_job(const std::string& stage, TrainableModel& model, const Student& student,
                        const CompressionPlan& plan) const;
+  void distill(TrainingJob& job);
 
   const SourceModel& teacher_;
   const Recipe& recipe_;
@@ -49,6 +52,7 @@ class RecoveryStages {
   std::unique_ptr<TrainingEngine> engine_;
   TrainingData data_;
   std::vector<TrainingCurve> curves_;
+  bool keeps_state_ = false;
 };
 
 }  // namespace lathe

@@ -108,7 +108,13 @@ std::vector<uint32_t> shuffled(size_t count, Random& random) {
 }
 
 Samples make_samples(const SourceModel& model, const Recipe& recipe) {
-  return recipe.calibration_file.empty() ? synthetic_samples(model, recipe) : text_samples(model, recipe);
+  Samples samples = recipe.calibration_file.empty() ? synthetic_samples(model, recipe) : text_samples(model, recipe);
+  if (recipe.recovery == Recovery::blocks && samples.batch.sequences() < kMinReconstructionSequences) {
+    fail(Errc::malformed, message(samples.description, ": ", samples.batch.sequences(),
+                                  " sequences, block reconstruction needs at least ", kMinReconstructionSequences,
+                                  ": give more text, or more tokens of it for calibration"));
+  }
+  return samples;
 }
 
 std::vector<std::string> unused_calibration_lines(const SourceModel& model, const Recipe& recipe) {

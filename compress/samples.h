@@ -17,13 +17,14 @@ struct Samples {
 
 /// Samples as the recipe asks: lines of its calibration file chosen by the seed, or synthetic sequences. Throws
 /// Error{no_input, malformed} for a bad file and Error{malformed} when it has too little text (fewer than
-/// kMinCalibrationTokens tokens).
+/// kMinCalibrationTokens tokens, or, where blocks are to be reconstructed, kMinReconstructionSequences sequences).
 Samples make_samples(const SourceModel& model, const Recipe& recipe);
 
 /// The lines of the calibration file that make_samples() with this recipe leaves aside, in the order of the file.
 std::vector<std::string> unused_calibration_lines(const SourceModel& model, const Recipe& recipe);
 
 inline constexpr uint32_t kMinCalibrationTokens = 256;
+inline constexpr uint32_t kMinReconstructionSequences = 20;  // a tenth of them is held out
 inline constexpr uint32_t kDefaultCalibrationTokens = 24576;
 
 /// A small generator with a fixed algorithm (splitmix64), so that the same seed gives the same bytes everywhere.

@@ -52,6 +52,7 @@ struct TrainingJob {
   TrainingRecipe recipe;
   /// Cubic schedule: the share of zeros that each of these f32 weights is to reach; the zeros are left in its values.
   std::map<std::string, double> target_sparsity;
+  double rate_factor = 1;   // times the learning rate of the recipe or its default
   std::string fingerprint;  // of everything that the result depends on; a state with another one is not resumed
   size_t threads = 0;       // 0: all cores
 };

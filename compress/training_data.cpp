@@ -28,6 +28,7 @@ struct Text {
   std::string text;
   std::vector<int32_t> ids;  // with [CLS] and [SEP]
   int32_t label = -1;
+  size_t place = 0;  // in the file
 };
 
 struct Split {
@@ -81,7 +82,7 @@ std::vector<Text> different_texts(const SourceModel& model, const TrainingRecipe
       ++duplicates;
       continue;
     }
-    texts.push_back({std::move(line.text), std::move(ids), line.label});
+    texts.push_back({std::move(line.text), std::move(ids), line.label, texts.size()});
   }
   return texts;
 }
@@ -116,33 +117,47 @@ void add_sequence(std::span<const int32_t> ids, TokenBatch& batch) {
   batch.add(ids);
 }
 
-// Every sequence but the last has full length, and each stands between the special tokens.
-void add_pieces(const Text& text, size_t length, TokenBatch& batch) {
-  const std::span<const int32_t> words = std::span(text.ids).subspan(1, text.ids.size() - kSpecialTokens);
+// Sequences of every length up to the most: neighbouring texts are joined until they reach a length that is drawn anew
+// for each sequence, and what is longer goes on in the next. A third of the sequences are single texts. So the model is
+// also trained on the lengths that a file of short lines lacks.
+void add_joined(const std::vector<Text>& texts, size_t length, Random& random, TokenBatch& batch) {
   const size_t room = length - kSpecialTokens;
+  std::vector<int32_t> words;
   std::vector<int32_t> sequence;
-  for (size_t begin = 0; begin < words.size(); begin += room) {
-    const std::span<const int32_t> piece = words.subspan(begin, std::min(room, words.size() - begin));
+  const auto emit = [&](size_t count, const Text& text) {
     sequence.assign(1, text.ids.front());
-    sequence.insert(sequence.end(), piece.begin(), piece.end());
+    sequence.insert(sequence.end(), words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
     sequence.push_back(text.ids.back());
+    words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
     add_sequence(sequence, batch);
-  }
-}
-
-void add_texts(const std::vector<Text>& texts, bool labelled, size_t length, TokenBatch& batch,
-               std::vector<int32_t>& labels) {
+  };
+  const auto draw = [&] { return random.below(3) == 0 ? 1 : 1 + random.below(room); };
+  size_t goal = draw();
   for (const Text& text : texts) {
-    if (labelled) {
-      add_sequence(text.ids, batch);
-      labels.push_back(text.label);
-    } else {
-      add_pieces(text, length, batch);
-    }
+    words.insert(words.end(), text.ids.begin() + 1, text.ids.end() - 1);
+    while (words.size() > room) emit(room, text);
+    if (words.size() < goal) continue;
+    emit(words.size(), text);
+    goal = draw();
+  }
+  if (!words.empty()) emit(words.size(), texts.back());
+}
+
+void add_texts(std::vector<Text> texts, bool labelled, size_t length, uint64_t seed, TokenBatch& batch,
+               std::vector<int32_t>& labels) {
+  if (!labelled) {
+    std::sort(texts.begin(), texts.end(), [](const Text& a, const Text& b) { return a.place < b.place; });
+    Random random(seed);
+    add_joined(texts, length, random, batch);
+    return;
+  }
+  for (const Text& text : texts) {
+    add_sequence(text.ids, batch);
+    labels.push_back(text.label);
   }
 }
 
-// Pieces of one text came one after the other: an order of their own keeps every stretch mixed.
+// Neighbours came one after the other: an order of their own keeps every stretch mixed.
 TokenBatch mixed(const TokenBatch& batch, uint64_t seed) {
   Random random(seed);
   TokenBatch out;
@@ -174,8 +189,8 @@ TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& 
   const bool labelled = model.task.classifies();
   const size_t length = text_length(model, recipe);
   TrainingData data;
-  add_texts(split.train, labelled, length, data.train, data.train_labels);
-  add_texts(split.held_out, labelled, length, data.held_out, data.held_out_labels);
+  add_texts(split.train, labelled, length, recipe.seed, data.train, data.train_labels);
+  add_texts(split.held_out, labelled, length, recipe.seed, data.held_out, data.held_out_labels);
   if (!labelled) {
     data.train = mixed(data.train, recipe.seed);
     data.held_out = mixed(data.held_out, recipe.seed);

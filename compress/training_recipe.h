@@ -39,8 +39,8 @@ struct TrainingRecipe {
   Trainable trainable = Trainable::all;
   uint32_t adapter_rank = 16;
   PruneSchedule schedule = PruneSchedule::one_shot;
-  uint32_t batch = 32;       // texts of one optimizer step
-  uint32_t length = 128;     // tokens of one text at most
+  uint32_t batch = 12;       // texts of one optimizer step
+  uint32_t length = 256;     // tokens of one text at most
   double learning_rate = 0;  // peak; 0: the default of what is trained
   double weight_decay = 0;
   double clip = 1.0;             // of the norm of the gradient; 0: none

@@ -7,6 +7,7 @@
 #include "compress/benchmark.h"
 #include "compress/evaluate.h"
 #include "compress/measure.h"
+#include "compress/training_data.h"
 #include "runtime/text/embedder.h"
 
 namespace lathe {
@@ -44,7 +45,7 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   return report;
 }
 
-// Texts for the fidelity: never those that calibration may have seen.
+// Texts for the fidelity: never those that calibration or training may have seen.
 std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe& recipe, const VerifyOptions& options,
                                         std::string& from) {
   std::vector<std::string> texts;
@@ -55,8 +56,10 @@ std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe&
     from = std::filesystem::path(options.task->file).filename().string();
     texts = read_task(*options.task, source.task, source.name).texts;
   } else if (!recipe.calibration_file.empty()) {
-    from = std::filesystem::path(recipe.calibration_file).filename().string() + " (lines that calibration did not use)";
-    texts = unused_calibration_lines(source, recipe);
+    from = std::filesystem::path(recipe.calibration_file).filename().string() +
+           (recipe.training.distills() ? " (lines that neither calibration nor training used)"
+                                       : " (lines that calibration did not use)");
+    texts = without_training_texts(source, recipe.training, unused_calibration_lines(source, recipe));
   }
   if (options.first_texts != 0 && texts.size() > options.first_texts) texts.resize(options.first_texts);
   if (texts.size() > kMaxFidelityTexts) texts.resize(kMaxFidelityTexts);
@@ -67,6 +70,7 @@ std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe&
 TokenBatch synthetic_batch(const SourceModel& source, const Recipe& recipe) {
   Recipe other = recipe;
   other.calibration_file.clear();
+  other.recovery = Recovery::none;  // it asks for more samples
   other.seed = recipe.seed + 1;
   other.calibration_tokens = 8192;
   return make_samples(source, other).batch;
@@ -89,6 +93,7 @@ void measure_fidelity(const SourceModel& source, const Recipe& recipe, const Ver
   const TokenBatch batch = synthetic_batch(source, recipe);
   measured.fidelity =
       fidelity(before.embed(batch), after.embed(batch), source.task.dimension, source.task.classifies());
+  if (!from.empty()) report.notes.push_back(message("fidelity: no text is left in ", from));
   report.notes.push_back(
       "fidelity is measured on made-up token sequences: give --texts FILE or --eval to use real text");
 }

@@ -5,13 +5,15 @@
 #include <limits>
 #include <numeric>
 
+#include "compress/stop.h"
+
 namespace lathe::training {
 namespace {
 
 constexpr double kCheckShare = 0.05;       // of the run, between two looks at the held-out part
 constexpr double kPruneShare = 0.02;       // between two steps of the pruning schedule
 constexpr double kPrunedBy = 0.6;          // where the schedule has reached its end
-constexpr size_t kHeldOutSequences = 128;  // that are looked at
+constexpr size_t kHeldOutTokens = 16384;   // that are looked at, at least
 constexpr uint64_t kBadChecks = 3;
 constexpr double kDiverged = 2;  // times the best loss
 
@@ -57,6 +59,7 @@ Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Devic
   const TrainingRecipe& recipe = job.recipe;
   steps_ = recipe.minutes > 0 ? 0 : recipe.steps > 0 ? recipe.steps : kDefaultTrainingSteps;
   rate_ = recipe.learning_rate > 0 ? recipe.learning_rate : kDefaultRates[static_cast<size_t>(recipe.trainable)];
+  rate_ *= job.rate_factor;
   if (objective_.has_teacher) {
     const auto make = [&](const TokenBatch& data, uint64_t budget) {
       return std::make_unique<Teacher>(*job.teacher, job.teacher_weights, objective_.teacher_values(), data, budget,
@@ -66,7 +69,8 @@ Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Devic
     teacher_ = make(job.data->train, budget);
     held_out_teacher_ = make(job.data->held_out, budget / 4);
   }
-  held_out_count_ = std::min(kHeldOutSequences, job.data->held_out.sequences());
+  const TokenBatch& unseen = job.data->held_out;
+  while (held_out_count_ < unseen.sequences() && unseen.starts[held_out_count_] < kHeldOutTokens) ++held_out_count_;
   Shard all(held_out_count_);
   std::iota(all.begin(), all.end(), 0u);
   held_out_shards_ = make_shards(job.data->held_out, all);
@@ -191,10 +195,11 @@ void Distillation::check() {
   state_.loss_count = 0;
   state_.curve.points.push_back({state_.step, train, sums.loss, sums.measure});
   checked_share_ = progress_share();
-  // While weights still go, an earlier state with more of them is no better.
-  const bool pruning = job_.recipe.schedule == PruneSchedule::cubic && progress_share() < kPrunedBy;
-  if (std::isfinite(sums.loss) && (state_.best.empty() || pruning || sums.loss < state_.best_loss)) {
+  // An earlier state with more weights is no better.
+  const bool pruned = state_.pruned_share > state_.best_pruned_share;
+  if (std::isfinite(sums.loss) && (state_.best.empty() || pruned || sums.loss < state_.best_loss)) {
     state_.best_loss = sums.loss;
+    state_.best_pruned_share = state_.pruned_share;
     state_.curve.best_step = state_.step;
     state_.bad_checks = 0;
     keep_best();
@@ -208,8 +213,11 @@ void Distillation::check() {
 void Distillation::prune_gradually() {
   if (job_.recipe.schedule != PruneSchedule::cubic) return;
   const double t = schedule_time(progress_share());
-  if (t <= pruned_share_) return;
-  pruned_share_ = t;
+  if (t > state_.pruned_share) prune(t);
+}
+
+void Distillation::prune(double t) {
+  state_.pruned_share = t;
   for (const auto& [name, sparsity] : job_.target_sparsity) {
     weights_.prune_to(name, sparsity * (1 - std::pow(1 - t, 3)));
   }
@@ -246,6 +254,8 @@ void Distillation::finish(const std::string& why) {
   std::vector<Parameter>& parameters = weights_.parameters();
   for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value = state_.best[i].to(device_);
   weights_.refresh(pool_);
+  // Where training ended before the schedule did.
+  if (job_.recipe.schedule == PruneSchedule::cubic && state_.pruned_share < 1) prune(1);
   TrainingCurve& curve = state_.curve;
   curve.outcome =
       message(why, "; the weights of step ", curve.best_step, " were the best on the held-out part and ", "were kept");
@@ -264,9 +274,7 @@ TrainingCurve Distillation::run() {
     progress_.note(message(job_.stage, ": going on from step ", state_.step, " of ", file.string()));
     weights_.refresh(pool_);
     checked_share_ = progress_share();
-    if (state_.step > 0 && steps_ > 0) {
-      pruned_share_ = schedule_time(static_cast<double>(state_.step - 1) / static_cast<double>(steps_));
-    }
+    diverged_ = state_.bad_checks >= kBadChecks;
   } else {
     check();
   }
@@ -274,9 +282,9 @@ TrainingCurve Distillation::run() {
   while (!state_.finished && !is_over()) {
     if (progress_.cancelled()) {
       save(false);
-      fail(Errc::interrupted,
-           keeps ? message("stopped at step ", state_.step, " of ", job_.stage, "; the same command goes on from there")
-                 : message("stopped; nothing was written"));
+      if (!keeps) fail(Errc::interrupted, "stopped; nothing was written");
+      throw ResumableStop(
+          message("stopped at step ", state_.step, " of ", job_.stage, "; the same command goes on from there"));
     }
     prune_gradually();
     last_loss_ = train_step();

@@ -32,6 +32,7 @@ class Distillation {
   Sums held_out();
   void check();
   void prune_gradually();
+  void prune(double t);
   void keep_best();
   void finish(const std::string& why);
   void save(bool finished);
@@ -58,7 +59,6 @@ class Distillation {
   double rate_ = 0;
   bool diverged_ = false;
   double checked_share_ = 0;
-  double pruned_share_ = -1;
   double last_loss_ = 0;
   uint64_t session_tokens_ = 0;  // since this process began
   double seconds_before_ = 0;    // of the processes before this one

@@ -19,6 +19,7 @@ void keep_freed_memory() {
   constexpr int kLargestThreshold = 32 << 20;  // glibc takes no more
   ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_ARENA_MAX, 1);  // the arenas of threads give back what they can whatever the thresholds say
 }
 
 class LibTorchEngine : public TrainingEngine {

@@ -46,7 +46,12 @@ BlockReconstruction::BlockReconstruction(TrainingJob& job, Progress& progress, c
       data_(job.data->train),
       train_(every(data_.sequences(), false)),
       held_out_(every(data_.sequences(), true)),
-      shuffle_(train_.size(), job.recipe.seed) {}
+      shuffle_(train_.size(), job.recipe.seed) {
+  if (held_out_.empty()) {
+    fail(Errc::bad_recipe, message(job.stage, ": ", data_.sequences(), " sequences, at least ", kHeldOutEvery,
+                                   " are needed to hold one out"));
+  }
+}
 
 std::vector<BlockReconstruction::Stretch> BlockReconstruction::find_stretches() const {
   const Program& program = job_.student->program;

@@ -1,6 +1,7 @@
 #include "compress/torch/state.h"
 
 #include <cstring>
+#include <limits>
 
 #include "formats/artifact/mapped_file.h"
 #include "formats/json.h"
@@ -46,29 +47,38 @@ Json facts(const TrainingState& state) {
                        {"loss_sum", state.loss_sum},
                        {"loss_count", state.loss_count},
                        {"bad_checks", state.bad_checks},
+                       {"pruned_share", state.pruned_share},
+                       {"best_pruned_share", state.best_pruned_share},
                        {"tokens", state.curve.tokens},
                        {"best_step", state.curve.best_step},
                        {"outcome", state.curve.outcome},
                        {"points", points}});
 }
 
-void read_facts(const Json& json, TrainingState& state) {
-  const auto integer = [&](const char* key) { return json.at(key).as_u64(); };
-  const auto number = [&](const char* key) { return json.at(key).as_f64(); };
-  state.step = integer("step");
-  state.finished = json.at("finished").as_bool();
-  state.seconds = number("seconds");
-  state.best_loss = number("best_loss");
-  state.loss_sum = number("loss_sum");
-  state.loss_count = integer("loss_count");
-  state.bad_checks = integer("bad_checks");
-  state.curve.tokens = integer("tokens");
-  state.curve.best_step = integer("best_step");
-  state.curve.outcome = json.at("outcome").as_string();
+// JSON has no numbers that are none: what was NaN or infinite stands as null.
+double number_of(const Json& json, const std::string& where) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.as_f64(where);
+}
+
+void read_facts(const Json& json, const std::string& where, TrainingState& state) {
+  const auto integer = [&](const Json& from, const char* key) { return from.at(key, where).as_u64(where); };
+  const auto number = [&](const Json& from, const char* key) { return number_of(from.at(key, where), where); };
+  state.step = integer(json, "step");
+  state.finished = json.at("finished", where).as_bool(where);
+  state.seconds = number(json, "seconds");
+  state.best_loss = number(json, "best_loss");
+  state.loss_sum = number(json, "loss_sum");
+  state.loss_count = integer(json, "loss_count");
+  state.bad_checks = integer(json, "bad_checks");
+  state.pruned_share = number(json, "pruned_share");
+  state.best_pruned_share = number(json, "best_pruned_share");
+  state.curve.tokens = integer(json, "tokens");
+  state.curve.best_step = integer(json, "best_step");
+  state.curve.outcome = json.at("outcome", where).as_string(where);
   state.curve.points.clear();
-  for (const Json& point : json.at("points").items()) {
-    state.curve.points.push_back({point.at("step").as_u64(), point.at("train").as_f64(), point.at("held_out").as_f64(),
-                                  point.at("measure").as_f64()});
+  for (const Json& point : json.at("points", where).items(where)) {
+    state.curve.points.push_back(
+        {integer(point, "step"), number(point, "train"), number(point, "held_out"), number(point, "measure")});
   }
 }
 
@@ -140,7 +150,7 @@ bool load_state(const std::filesystem::path& file, const std::string& fingerprin
                               ": is the state of another run (other model, data, options or version); "
                               "give --resume another folder or remove it"));
   }
-  read_facts(parse_json(reader.text("state"), file.string()), state);
+  read_facts(parse_json(reader.text("state"), file.string()), file.string(), state);
   std::vector<Parameter>& parameters = weights.parameters();
   const bool has_best = !parameters.empty() && reader.has("best:" + parameters[0].name);
   state.best.clear();

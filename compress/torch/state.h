@@ -15,7 +15,9 @@ struct TrainingState {
   double best_loss = 0;
   double loss_sum = 0;  // since the last point of the curve
   uint64_t loss_count = 0;
-  uint64_t bad_checks = 0;       // one after the other
+  uint64_t bad_checks = 0;   // one after the other
+  double pruned_share = -1;  // of the pruning schedule that is done; below 0: it has not begun
+  double best_pruned_share = -1;
   TrainingCurve curve;           // its points, steps, tokens, best_step and outcome
   std::vector<at::Tensor> best;  // values of the parameters, on the CPU; empty: not yet
 };

@@ -36,10 +36,11 @@ inline std::string quoted(const std::string& text) {
 
 /// `arguments` is shell text after the program's name; it may redirect standard input. `before` stands in front of
 /// the program: variables, or a command that pipes into it.
-inline CommandResult run_compress(const std::string& arguments, const std::string& before = "") {
+inline CommandResult run_program(const std::string& program, const std::string& arguments,
+                                 const std::string& before = "") {
   const TempDir dir;
-  const std::string command = before + " " + quoted(LATHE_COMPRESS_BINARY) + " " + arguments + " > " +
-                              quoted(dir / "out") + " 2> " + quoted(dir / "err");
+  const std::string command =
+      before + " " + quoted(program) + " " + arguments + " > " + quoted(dir / "out") + " 2> " + quoted(dir / "err");
   const int status = std::system(command.c_str());
   if (status == -1) throw std::runtime_error("cannot run " + command);
   CommandResult result;
@@ -47,6 +48,11 @@ inline CommandResult run_compress(const std::string& arguments, const std::strin
   result.out = read_text(dir / "out");
   result.err = read_text(dir / "err");
   return result;
+}
+
+/// The built command.
+inline CommandResult run_compress(const std::string& arguments, const std::string& before = "") {
+  return run_program(LATHE_COMPRESS_BINARY, arguments, before);
 }
 
 }  // namespace lathe::test

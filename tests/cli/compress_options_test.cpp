@@ -6,6 +6,7 @@
 #include "tests/cli/command.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/tiny_model.h"
+#include "tests/support/tiny_texts.h"
 
 namespace lathe::cli {
 namespace {
@@ -100,13 +101,7 @@ TEST_CASE("an option that would do nothing is an error naming what it needs", "[
 TEST_CASE("a dry run says what would be trained, on how many texts", "[cli][compress_options]") {
   const TempDir dir;
   const std::string model = quoted(TinyModel().write(dir));
-  std::string texts;
-  for (const char* a : {"cat", "dog", "sun", "moon", "bird", "house", "river", "tree", "leaf"}) {
-    for (const char* b : {"sat", "ran", "is", "was", "walk", "sleep", "and", "of"}) {
-      texts += std::string("the ") + a + " " + b + "\n";
-    }
-  }
-  const std::string file = quoted(dir.write("wiki.txt", texts));
+  const std::string file = quoted(dir.write("wiki.txt", test::tiny_texts()));
   const std::string command = model + " --dry-run --quant int8 --prune 0.5 --recover blocks --prune-schedule cubic" +
                               " --steps 40 --distill " + file;
   const test::CommandResult result = run_compress(command);
