@@ -14,6 +14,12 @@ namespace {
 constexpr double kDenseShare = 0.85;
 constexpr double kDenseShareBeforePruning = 0.6;
 constexpr double kFinalRate = 0.3;
+constexpr double kStudentRate = 3;  // a smaller student has further to go than a compressed model
+
+// Times the default; a rate that was asked for is the dense one.
+double dense_rate(const Recipe& recipe) {
+  return recipe.student.any() && !(recipe.training.learning_rate > 0) ? kStudentRate : 1;
+}
 
 double dense_share(const Recipe& recipe) {
   const bool prunes_after = recipe.prune > 0 && recipe.training.schedule == PruneSchedule::one_shot;
@@ -99,6 +105,7 @@ void RecoveryStages::train_dense(Student& student, const CompressionPlan& plan) 
   job.recipe.schedule = recipe_.training.schedule;
   if (job.recipe.schedule != PruneSchedule::cubic) job.target_sparsity.clear();
   take_share(job.recipe, dense_share(recipe_));
+  job.rate_factor = dense_rate(recipe_);
   distill(job);
   student.model.derived = std::move(model.weights);
 }
@@ -116,7 +123,7 @@ void RecoveryStages::recover(TrainableModel& compressed, const Student& student,
   TrainingJob job = make_job("distillation", compressed, student, plan);
   if (trains_dense()) {
     take_share(job.recipe, 1 - dense_share(recipe_));
-    job.rate_factor = kFinalRate;
+    job.rate_factor = kFinalRate * dense_rate(recipe_);
   }
   distill(job);
 }

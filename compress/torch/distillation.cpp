@@ -18,7 +18,7 @@ constexpr uint64_t kBadChecks = 3;
 constexpr double kDiverged = 2;  // times the best loss
 
 // By what trains. Adam moves every number by about the rate in each step, whatever the loss.
-constexpr double kDefaultRates[] = {3e-4, 1e-3, 3e-4};
+constexpr double kDefaultRates[] = {1.5e-4, 1e-3, 1.5e-4};
 
 size_t thread_count(const TrainingJob& job, const at::Device& device) {
   if (!device.is_cpu()) return 1;
@@ -101,7 +101,7 @@ Distillation::Sums Distillation::run_shard(const TokenBatch& data, const std::ve
   const at::AutoGradMode mode(gradients != nullptr);
   use_one_thread();
   const TensorBatch batch = make_tensor_batch(select_sequences(data, shard), device_);
-  const Values target = teacher != nullptr ? teacher->outputs(shard, batch) : Values{};
+  const Values target = teacher != nullptr ? teacher->outputs(shard) : Values{};
   at::Tensor truth;
   if (!labels.empty()) {
     std::vector<int64_t> picked;
@@ -278,7 +278,7 @@ TrainingCurve Distillation::run() {
   } else {
     check();
   }
-  std::string why = "all steps were taken";
+  std::string why = steps_ > 0 ? "all steps were taken" : "the time was up";
   while (!state_.finished && !is_over()) {
     if (progress_.cancelled()) {
       save(false);

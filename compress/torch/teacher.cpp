@@ -5,11 +5,6 @@
 #include <set>
 
 namespace lathe::training {
-namespace {
-
-at::Tensor halved(const at::Tensor& value) { return value.to(at::kHalf); }
-
-}  // namespace
 
 uint64_t teacher_budget() {
   const long pages = ::sysconf(_SC_AVPHYS_PAGES);
@@ -19,7 +14,7 @@ uint64_t teacher_budget() {
 
 Teacher::Teacher(const Program& program, const WeightLookup& weights, std::vector<uint32_t> wanted,
                  const TokenBatch& data, uint64_t budget, const at::Device& device, bool bf16)
-    : program_(program), bf16_(bf16) {
+    : program_(program), data_(data), device_(device), bf16_(bf16) {
   const std::set<uint32_t> distinct(wanted.begin(), wanted.end());
   wanted_.assign(distinct.begin(), distinct.end());
   for (const std::string& name : program.weights) weights_.push_back(decoded(weights(name), device));
@@ -32,40 +27,38 @@ Teacher::Teacher(const Program& program, const WeightLookup& weights, std::vecto
   kept_.resize(data.sequences());
 }
 
-Values Teacher::compute(const TensorBatch& batch) const {
-  const at::NoGradGuard no_gradients;
-  Values values = interpret(program_, weights_, batch, {}, wanted_, bf16_);
-  for (auto& [id, value] : values) value = halved(value);
-  return values;
+// As f16, in the order of wanted_. Products of a batch of other texts would round differently.
+std::vector<at::Tensor> Teacher::compute(uint32_t sequence) const {
+  const TensorBatch alone = make_tensor_batch(select_sequences(data_, std::span(&sequence, 1)), device_);
+  const Values values = interpret(program_, weights_, alone, {}, wanted_, bf16_);
+  std::vector<at::Tensor> result;
+  for (const uint32_t id : wanted_) result.push_back(values.at(id).to(at::kHalf));
+  return result;
 }
 
-Values Teacher::outputs(std::span<const uint32_t> sequences, const TensorBatch& batch) {
-  const at::NoGradGuard no_gradients;
-  bool known = keeps_;
-  for (const uint32_t s : sequences) known = known && !kept_[s].empty();
-  Values values;
-  if (known) {
-    for (size_t i = 0; i < wanted_.size(); ++i) {
-      std::vector<at::Tensor> parts;
-      for (const uint32_t s : sequences) parts.push_back(kept_[s][i]);
-      values[wanted_[i]] = at::cat(parts);
-    }
-  } else {
-    values = compute(batch);
-    int64_t row = 0;
-    for (size_t s = 0; keeps_ && s < sequences.size(); ++s) {
-      const auto length = static_cast<int64_t>(batch.lengths[static_cast<int64_t>(s)].item<float>());
-      kept_[sequences[s]].clear();
-      for (const uint32_t id : wanted_) {
-        const bool tokens = program_.values[id].rows == RowKind::tokens;
-        const at::Tensor rows =
-            tokens ? values.at(id).narrow(0, row, length) : values.at(id).narrow(0, static_cast<int64_t>(s), 1);
-        kept_[sequences[s]].push_back(rows.clone());
-      }
-      row += length;
-    }
+// Where one pass over the texts ends and the next begins, a step can have a text twice, in two threads.
+std::vector<at::Tensor> Teacher::values_of(uint32_t sequence) {
+  if (keeps_) {
+    const std::lock_guard lock(mutex_);
+    if (!kept_[sequence].empty()) return kept_[sequence];
   }
-  for (auto& [id, value] : values) value = value.to(at::kFloat);
+  std::vector<at::Tensor> computed = compute(sequence);
+  if (keeps_) {
+    const std::lock_guard lock(mutex_);
+    kept_[sequence] = computed;
+  }
+  return computed;
+}
+
+Values Teacher::outputs(std::span<const uint32_t> sequences) {
+  const at::NoGradGuard no_gradients;
+  std::vector<std::vector<at::Tensor>> parts(wanted_.size());
+  for (const uint32_t s : sequences) {
+    const std::vector<at::Tensor> values = values_of(s);
+    for (size_t i = 0; i < wanted_.size(); ++i) parts[i].push_back(values[i]);
+  }
+  Values values;
+  for (size_t i = 0; i < wanted_.size(); ++i) values[wanted_[i]] = at::cat(parts[i]).to(at::kFloat);
   return values;
 }
 

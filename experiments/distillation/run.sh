@@ -28,8 +28,14 @@ measure() { # NAME MODEL OPTIONS…
 # recipe → what it runs; one function each, named like the row of the table
 one-shot-p50() { measure "$1" "$cache/minilm" --prune 0.5 --quant int8 --calibrate "$wikipedia" "${lee[@]}"; }
 blocks-p50() { measure "$1" "$cache/minilm" --prune 0.5 --quant int8 --calibrate "$wikipedia" --recover blocks "${lee[@]}"; }
-distil-p50() { measure "$1" "$cache/minilm" --prune 0.5 --quant int8 "${teach[@]}" --minutes 13 --batch 10 "${lee[@]}"; }
-distil-p70() { measure "$1" "$cache/minilm" --prune 0.7 --quant int8 "${teach[@]}" --minutes 5 --batch 10 "${lee[@]}"; }
+distil-p50() {
+  measure "$1" "$cache/minilm" --prune 0.5 --quant int8 "${teach[@]}" --minutes 13 --batch 10 \
+    --learning-rate 3e-4 "${lee[@]}"
+}
+distil-p70() {
+  measure "$1" "$cache/minilm" --prune 0.7 --quant int8 "${teach[@]}" --minutes 5 --batch 10 \
+    --learning-rate 3e-4 "${lee[@]}"
+}
 distil-int4() {
   measure "$1" "$cache/minilm" --quant int4 "${teach[@]}" --minutes 3 --batch 10 --learning-rate 1e-4 "${lee[@]}"
 }
@@ -53,14 +59,14 @@ reviews-int8() { measure "$1" "$classify" --quant int8 "${reviews_calibrate[@]}"
 reviews-p50() { measure "$1" "$classify" --prune 0.5 --quant int8 "${reviews_calibrate[@]}" "${reviews[@]}"; }
 reviews-p50-distil() {
   measure "$1" "$classify" --prune 0.5 --quant int8 "${reviews_calibrate[@]}" --distill "$cache/sentiment/train.tsv" \
-    --minutes 3 --batch 32 "${reviews[@]}"
+    --minutes 2 --batch 32 --learning-rate 3e-5 "${reviews[@]}"
 }
 reviews-student-3() {
   measure "$1" "$classify" --student layers=3:importance --quant int8 "${reviews_calibrate[@]}" "${reviews[@]}"
 }
 reviews-student-3-distil() {
   measure "$1" "$classify" --student layers=3:importance --quant int8 "${reviews_calibrate[@]}" \
-    --distill "$cache/sentiment/train.tsv" --minutes 4 --batch 32 "${reviews[@]}"
+    --distill "$cache/sentiment/train.tsv" --minutes 4 --batch 32 --learning-rate 3e-4 "${reviews[@]}"
 }
 
 all=(one-shot-p50 blocks-p50 distil-p50 distil-p70 distil-int4 student-3 smallest reviews-teacher reviews-int8

@@ -14,21 +14,18 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 760, 320, 60, 40
 
 def load(folder: pathlib.Path, names: tuple[str, ...]) -> dict[str, dict]:
     paths = {name: folder / f"{name}.json" for name in names}
-    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists() and path.stat().st_size}
 
 
 def stages(report: dict) -> list[dict]:
-    return report.get("training", {}).get("stages", [])
-
-
-def latency(model: dict) -> str:
-    return f"{model['speed'][0]['p50_ms']:.2f}"
+    return (report.get("training") or {}).get("stages", [])
 
 
 def common_cells(report: dict) -> list[str]:
     original, model = report["models"]
-    speedup = original["speed"][0]["p50_ms"] / model["speed"][0]["p50_ms"]
-    return [f"{model['file_bytes'] / 1e6:.2f}", latency(model), f"{speedup:.2f}x",
+    before, after = (each["speed"][0]["p50_ms"] if each["speed"] else None for each in (original, model))
+    return [f"{model['file_bytes'] / 1e6:.2f}", f"{after:.2f}" if after else "-",
+            f"{before / after:.2f}x" if after else "-",
             f"{sum(stage['seconds'] for stage in stages(report)) / 60:.1f}", f"{report['compress_seconds'] / 60:.1f}"]
 
 

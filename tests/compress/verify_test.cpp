@@ -2,8 +2,10 @@
 
 #include <catch2/catch.hpp>
 
+#include "compress/training_data.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
+#include "tests/support/tiny_texts.h"
 
 namespace lathe {
 namespace {
@@ -105,6 +107,21 @@ TEST_CASE("fidelity prefers the texts that were given, then the task's, then unu
   CHECK(f.run(options).models[1].fidelity->texts == kMaxFidelityTexts);
   options.first_texts = 7;
   CHECK(f.run(options).models[1].fidelity->texts == 7);
+}
+
+TEST_CASE("fidelity is measured on no line that was trained on", "[compress][verify]") {
+  Fixture f;
+  f.recipe.calibration_file = f.dir.write("lines.txt", test::tiny_texts()).string();
+  f.recipe.calibration_tokens = 256;
+  f.recipe.training.data_file = f.recipe.calibration_file;
+  const size_t unused = unused_calibration_lines(f.source, f.recipe).size();
+  const Report held_out = f.run(without_speed());
+  CHECK(held_out.models[1].fidelity->texts < unused);
+  CHECK(held_out.models[1].fidelity->texts <= kMinHeldOutTexts);
+  CHECK_THAT(all_notes(held_out), Contains("lines.txt (lines that neither calibration nor training used)"));
+
+  f.recipe.calibration_tokens = 100'000;
+  CHECK_THAT(all_notes(f.run(without_speed())), Contains("no text is left in lines.txt") && Contains("made-up"));
 }
 
 TEST_CASE("speed is measured where it is wanted", "[compress][verify]") {
