@@ -10,10 +10,10 @@
 namespace lathe::training {
 namespace {
 
-constexpr double kCheckShare = 0.05;       // of the run, between two looks at the held-out part
-constexpr double kPruneShare = 0.02;       // between two steps of the pruning schedule
-constexpr double kPrunedBy = 0.6;          // where the schedule has reached its end
-constexpr size_t kHeldOutTokens = 16384;   // that are looked at, at least
+constexpr double kCheckShare = 0.05;      // of the run, between two looks at the held-out part
+constexpr double kPruneShare = 0.02;      // between two steps of the pruning schedule
+constexpr double kPrunedBy = 0.6;         // where the schedule has reached its end
+constexpr size_t kHeldOutTokens = 16384;  // that are looked at, at least
 constexpr uint64_t kBadChecks = 3;
 constexpr double kDiverged = 2;  // times the best loss
 

@@ -154,7 +154,8 @@ void TrainableWeights::set_mask(const std::string& name, const at::Tensor& mask)
 }
 
 EncodedBuffer TrainableWeights::encoded(const Slot& slot, const EncodedBuffer& like) const {
-  const std::vector<float> values = floats_of(latent(slot));
+  // What the program was computed with, so that a near tie cannot fall the other way here.
+  const std::vector<float> values = floats_of(slot.quantizer.quantize(latent(slot), log_scales(slot)));
   if (like.shape.size() == 1) return encode_vector(values, like.encoding);
   Grid grid = grid_of(like.view());
   if (slot.scales) set_row_scales(grid, slot.quantizer.stored_scales(log_scales(slot)));
