@@ -162,7 +162,8 @@ class Pipeline {
     for (WeightFacts& facts : result_.weights) update_facts(stored_.at(facts.name), facts);
     result_.training = recovery_->curves();
     result_.training_data = recovery_->data();
-    result_.notes.push_back(message("the losses of the layers are those before training, which was done by ", recovery_->engine()));
+    result_.notes.push_back(
+        message("the losses of the layers are those before training, which was done by ", recovery_->engine()));
   }
 
   void finish() {

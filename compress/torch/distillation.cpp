@@ -15,7 +15,8 @@ constexpr double kPruneShare = 0.02;      // between two steps of the pruning sc
 constexpr double kPrunedBy = 0.6;         // where the schedule has reached its end
 constexpr size_t kHeldOutTokens = 16384;  // that are looked at, at least
 constexpr uint64_t kBadChecks = 3;
-constexpr double kDiverged = 2;  // times the best loss
+constexpr double kDiverged = 2;           // times the best loss
+constexpr double kNegligibleLoss = 1e-2;  // below this any multiple is noise
 
 // By what trains. Adam moves every number by about the rate in each step, whatever the loss.
 constexpr double kDefaultRates[] = {1.5e-4, 1e-3, 1.5e-4};
@@ -203,7 +204,8 @@ void Distillation::check() {
     state_.curve.best_step = state_.step;
     state_.bad_checks = 0;
     keep_best();
-  } else if (!(sums.loss <= kDiverged * state_.best_loss) && ++state_.bad_checks >= kBadChecks) {
+  } else if (!(sums.loss <= std::max(kNegligibleLoss, kDiverged * state_.best_loss)) &&
+             ++state_.bad_checks >= kBadChecks) {
     diverged_ = true;
   }
   report(true);

@@ -108,7 +108,7 @@ TEST_CASE("a dry run says what would be trained, on how many texts", "[cli][comp
   INFO(result.err);
   CHECK(result.code == 0);
   CHECK_THAT(result.out, Contains("recovery: block after block"));
-  CHECK_THAT(result.out, Contains("distillation: 40 steps of 32 texts of at most 128 tokens of wiki.txt"));
+  CHECK_THAT(result.out, Contains("distillation: 40 steps of 12 texts of at most 256 tokens of wiki.txt"));
   CHECK_THAT(result.out, Contains("little by little"));
   CHECK_THAT(result.out, Contains("56 texts of wiki.txt to train") && Contains("16 held out"));
   const Json json = parse_json(run_compress(command + " --json --student layers=1").out, "plan");
