@@ -66,7 +66,7 @@ reviews-student-3() {
 }
 reviews-student-3-distil() {
   measure "$1" "$classify" --student layers=3:importance --quant int8 "${reviews_calibrate[@]}" \
-    --distill "$cache/sentiment/train.tsv" --minutes 4 --batch 32 --learning-rate 3e-4 "${reviews[@]}"
+    --distill "$cache/sentiment/train.tsv" --minutes 6 --batch 32 --learning-rate 3e-4 "${reviews[@]}"
 }
 
 all=(one-shot-p50 blocks-p50 distil-p50 distil-p70 distil-int4 student-3 smallest reviews-teacher reviews-int8

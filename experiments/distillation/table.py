@@ -14,7 +14,9 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 760, 320, 60, 40
 
 def load(folder: pathlib.Path, names: tuple[str, ...]) -> dict[str, dict]:
     paths = {name: folder / f"{name}.json" for name in names}
-    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists() and path.stat().st_size}
+    reports = {name: json.loads(path.read_text()) for name, path in paths.items()
+               if path.exists() and path.stat().st_size}
+    return {name: report for name, report in reports.items() if "models" in report}  # without what was interrupted
 
 
 def stages(report: dict) -> list[dict]:
