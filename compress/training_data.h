@@ -13,8 +13,8 @@ namespace lathe {
 /// Reads recipe.data_file: one text a line, or text TAB label where `model` classifies (the label is a name of the
 /// model's, or an index). Empty lines and texts that were there before are left out. Shuffled by the seed; the share
 /// recipe.held_out (at least 16 texts, at most a quarter) is kept apart. Texts with labels are cut to recipe.length
-/// tokens; others are joined with their neighbours and cut into sequences of many lengths. Throws Error{no_input, malformed}; fewer than
-/// kMinTrainingTexts different texts are an error.
+/// tokens; others are joined with their neighbours and cut into sequences of many lengths. Throws Error{no_input,
+/// malformed}; fewer than kMinTrainingTexts different texts are an error.
 TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& recipe);
 
 /// What is left of `texts` without those that are trained on; the held-out part is not. In the same order. Same errors.
