@@ -143,7 +143,7 @@ SourceModel open_source(const std::filesystem::path& folder, bool allow_requanti
 }
 
 const char* role_name(WeightRole role) {
-  constexpr const char* kNames[] = {"linear", "embedding", "other"};
+  constexpr const char* kNames[] = {"linear", "embedding", "head", "other"};
   return kNames[static_cast<size_t>(role)];
 }
 

@@ -17,16 +17,23 @@ namespace lathe {
 
 inline constexpr const char* kEmbeddingTask = "sentence-embedding";
 inline constexpr const char* kClassificationTask = "classification";
+inline constexpr const char* kGenerationTask = "generation";
 
 /// What the model is for; stored in the artifact as key=value lines.
 struct Task {
   std::string kind;
-  uint32_t dimension = 0;  // of the program's output: of the embedding, or the number of labels
+  uint32_t dimension = 0;  // of the program's output: of the embedding, the number of labels, or of tokens
   Pooling pooling = Pooling::mean;
   bool normalize = false;
   std::vector<std::string> labels = {};  // of a classifier: the name of each column of its logits
 
+  // Of a model that generates text; its output are the logits of the next token, a row for each token.
+  std::string architecture = {};  // "llama", "mistral", "qwen2", "qwen3", "gpt2"; for exports
+  uint32_t context = 0;           // tokens that the model was made for
+  double rope_theta = 0;          // 0: no rope; for exports, the program has the frequencies
+
   bool classifies() const { return kind == kClassificationTask; }
+  bool generates() const { return kind == kGenerationTask; }
 };
 std::string task_text(const Task& task, const std::string& source);
 /// Throws Error{malformed} naming `where` and the label unless all are different UTF-8 text of 1 to kMaxLabelBytes
@@ -63,8 +70,9 @@ struct SourceModel {
 /// Error{unsupported} for an architecture that is not in kArchitectures.
 SourceModel open_source(const std::filesystem::path& folder, bool allow_requantize);
 
-/// How a weight is used, which decides how it may be compressed.
-enum class WeightRole { linear, embedding, other };
+/// How a weight is used, which decides how it may be compressed. A head is the linear weight behind an output with a
+/// row for each token (the logits of a decoder); an embedding may be used as a head, too.
+enum class WeightRole { linear, embedding, head, other };
 const char* role_name(WeightRole role);
 std::map<std::string, WeightRole> weight_roles(const Program& program);
 

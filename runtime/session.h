@@ -25,6 +25,18 @@ struct TokenBatch {
   }
 };
 
+class KvCache;
+
+/// How a batch is run.
+struct RunOptions {
+  /// Sequence i of the batch continues sequence slots[i] of the cache (slots empty: sequence i), and its tokens are
+  /// added there. Null: every sequence stands for itself. Only for programs whose attention is causal.
+  KvCache* cache = nullptr;
+  std::span<const uint32_t> slots = {};
+  /// Outputs that have a row for each token get one for the last token of each sequence only: [sequences, width].
+  bool last_only = false;
+};
+
 /// One caller's use of a model: its threads and its memory, which grows to the largest batch seen and is then reused.
 /// Not for use by several threads at once; make one session for each.
 class Session {
@@ -35,7 +47,8 @@ class Session {
   /// Runs the whole program. `inputs` and `outputs` are the program's, in order, each [rows, width] row-major with as
   /// many rows as the batch has tokens or sequences. The result for a sequence does not depend on the other
   /// sequences or on the number of threads. Throws Error{usage} on a token id or length outside the model's tables.
-  void run(const TokenBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs);
+  void run(const TokenBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs,
+           const RunOptions& options = {});
   /// The common case: no inputs, one output with a row for each sequence. Returns [sequences, width].
   std::vector<float> embed(const TokenBatch& batch);
 

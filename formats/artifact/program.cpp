@@ -11,15 +11,22 @@ namespace {
 constexpr std::array<OpTraits, kOpKinds> kOps = {{{OpKind::embedding, "embedding", 0, 1, 1, 3},
                                                   {OpKind::linear, "linear", 1, 1, 2, 1},
                                                   {OpKind::layer_norm, "layer_norm", 1, 2, 2, 1},
-                                                  {OpKind::attention, "attention", 3, 0, 0, 1},
+                                                  {OpKind::attention, "attention", 3, 0, 0, 2},
                                                   {OpKind::activation, "activation", 1, 0, 0, 5},
                                                   {OpKind::add, "add", 2, 0, 0, 1},
                                                   {OpKind::pool, "pool", 1, 0, 0, 3},
-                                                  {OpKind::normalize, "normalize", 1, 0, 0, 1}}};
+                                                  {OpKind::normalize, "normalize", 1, 0, 0, 1},
+                                                  {OpKind::rms_norm, "rms_norm", 1, 1, 1, 1},
+                                                  {OpKind::multiply, "multiply", 2, 0, 0, 1},
+                                                  {OpKind::rope, "rope", 1, 1, 1, 2}}};
 constexpr std::array<const char*, 5> kActivations = {"gelu", "gelu_tanh", "relu", "silu", "tanh"};
 constexpr std::array<const char*, 3> kPoolings = {"mean", "first", "max"};
 constexpr uint32_t kMaxNameBytes = 512;
 constexpr uint32_t kMaxWidth = 1u << 20;
+
+bool is_causal(const Op& op) {
+  return op.kind == OpKind::attention && op.mode == static_cast<uint32_t>(Attention::causal);
+}
 
 // Checks one op at a time; knows which values have been written so far.
 class Validator {
@@ -114,20 +121,41 @@ class Validator {
       check_weight(op, 0, {in_width});
       check_weight(op, 1, {in_width});
     }
-    if (op.kind == OpKind::attention) {
-      require_(op.heads > 0 && in_width % op.heads == 0,
-               message("heads: ", op.heads, " does not divide the width ", in_width));
-    }
+    const bool has_heads = op.kind == OpKind::attention || op.kind == OpKind::rope || op.heads > 0;
+    require_(!has_heads || (op.heads > 0 && in_width % op.heads == 0),
+             message("heads: ", op.heads, " does not divide the width ", in_width));
+    if (op.kind == OpKind::rms_norm) check_weight(op, 0, {op.heads > 0 ? in_width / op.heads : in_width});
+    if (op.kind == OpKind::rope) check_frequencies(op, in_width / op.heads);
+    if (is_causal(op)) check_causal(op, in_width);
+    require_(is_causal(op) || (op.kv_heads == 0 && op.window == 0), "has kv_heads or a window without being causal");
     const RowKind in_rows = value(op.inputs[0]).rows;
     for (const uint32_t input : op.inputs) {
-      require_(value(input).width == in_width,
-               message("input ", value(input).name, " is ", value(input).width, " wide, the first input ", in_width));
+      const uint64_t expected = is_causal(op) && input != op.inputs[0] ? value(op.inputs[1]).width : in_width;
+      require_(value(input).width == expected,
+               message("input ", value(input).name, " is ", value(input).width, " wide, must be ", expected));
       require_(value(input).rows == in_rows, message("input ", value(input).name, " has other rows than the first"));
     }
-    const bool per_token_only = op.kind == OpKind::attention || op.kind == OpKind::pool;
+    const bool per_token_only = op.kind == OpKind::attention || op.kind == OpKind::pool || op.kind == OpKind::rope;
     require_(!per_token_only || in_rows == RowKind::tokens, "needs one row for each token");
     const RowKind expected_rows = op.kind == OpKind::pool ? RowKind::sequences : in_rows;
     require_(out.rows == expected_rows, message("output ", out.name, " has the wrong kind of rows"));
+  }
+
+  void check_causal(const Op& op, uint64_t q_width) const {
+    require_(op.kv_heads > 0 && op.heads % op.kv_heads == 0,
+             message("kv_heads: ", op.kv_heads, " does not divide ", op.heads, " heads"));
+    const uint64_t kv_width = q_width / op.heads * op.kv_heads;
+    require_(value(op.inputs[1]).width == kv_width,
+             message("input ", value(op.inputs[1]).name, " is ", value(op.inputs[1]).width, " wide, ", op.kv_heads,
+                     " heads are ", kv_width));
+  }
+
+  void check_frequencies(const Op& op, uint64_t head_width) const {
+    const std::string& name = program_.weights[op.weights[0]];
+    const Shape shape = shape_of_(name);
+    require_(shape.size() == 1 && shape[0] > 0 && 2 * shape[0] <= head_width,
+             message("weight ", name, " has shape ", shape_text(shape), ", a head of ", head_width,
+                     " has 1 to ", head_width / 2, " pairs"));
   }
 
   const Program& program_;
@@ -187,6 +215,9 @@ std::vector<std::byte> encode_program(const Program& program) {
     out.write(op.mode);
     out.write(op.heads);
     out.write(op.epsilon);
+    if (!is_causal(op)) continue;
+    out.write(op.kv_heads);
+    out.write(op.window);
   }
   write_ids(out, program.inputs);
   write_ids(out, program.outputs);
@@ -221,6 +252,9 @@ Program decode_program(Bytes section, const std::string& file) {
     op.mode = in.read<uint32_t>("op mode");
     op.heads = in.read<uint32_t>("op heads");
     op.epsilon = in.read<float>("op epsilon");
+    if (!is_causal(op)) continue;
+    op.kv_heads = in.read<uint32_t>("op kv_heads");
+    op.window = in.read<uint32_t>("op window");
   }
   program.inputs = read_ids(in, "inputs");
   program.outputs = read_ids(in, "outputs");

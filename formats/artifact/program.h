@@ -18,16 +18,26 @@ enum class OpKind : uint16_t {
   linear = 1,      // x W^T + b                                                   weights: W [out, in], b [out] or none
   layer_norm = 2,  // (x - mean) / sqrt(var + epsilon) * gamma + beta             weights: gamma, beta
   attention = 3,   // softmax(q k^T / sqrt(head width)) v within each sequence    inputs: q, k, v
+                   // Head h of q reads head h / (heads / kv_heads) of k and v.
   activation = 4,  // element by element
   add = 5,         // inputs[0] + inputs[1]
   pool = 6,        // one row for each sequence
   normalize = 7,   // x / max(|x|_2, epsilon)
+  rms_norm = 8,    // x / sqrt(mean(x^2) + epsilon) * gamma, of each of the op's heads for itself
+                   // (heads 0: of the whole row)                                weights: gamma [width of a head]
+  multiply = 9,    // inputs[0] * inputs[1], element by element
+  rope = 10,       // each pair of each head turned by position * frequency      weights: frequencies [pairs]
+                   // (radians a token); what lies beyond the pairs stays
 };
-inline constexpr size_t kOpKinds = 8;
+inline constexpr size_t kOpKinds = 11;
 
 enum class Stream : uint32_t { tokens = 0, positions = 1, segments = 2 };
 enum class Activation : uint32_t { gelu = 0, gelu_tanh = 1, relu = 2, silu = 3, tanh = 4 };
 enum class Pooling : uint32_t { mean = 0, first = 1, max = 2 };
+/// causal: a token sees itself and those before it, the last `window` of them where that is not 0.
+enum class Attention : uint32_t { full = 0, causal = 1 };
+/// Which elements i < n make a pair, with n pairs: (i, i + n), or (2 i, 2 i + 1).
+enum class RopePairs : uint32_t { halves = 0, neighbours = 1 };
 enum class RowKind : uint8_t { tokens = 0, sequences = 1 };
 
 inline constexpr uint32_t kNone = 0xffffffffu;  // an absent weight
@@ -41,7 +51,7 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
-/// `mode` is the Stream, Activation or Pooling of the kinds that have one.
+/// `mode` is the Stream, Activation, Pooling, Attention or RopePairs of the kinds that have one.
 struct Op {
   OpKind kind = OpKind::add;
   std::vector<uint32_t> inputs;   // indices into Program::values
@@ -50,6 +60,8 @@ struct Op {
   uint32_t mode = 0;
   uint32_t heads = 0;
   float epsilon = 0;
+  uint32_t kv_heads = 0;  // causal attention only; otherwise 0, which means as many as heads
+  uint32_t window = 0;    // causal attention only
 
   bool operator==(const Op&) const = default;
 };

@@ -10,7 +10,24 @@
 
 namespace lathe {
 
-enum class TokenizerKind : uint8_t { none = 0, wordpiece = 1 };
+enum class TokenizerKind : uint8_t { none = 0, wordpiece = 1, byte_bpe = 2 };
+
+/// How byte-level BPE cuts text before it merges: the expressions of these models (docs/artifact-format.md).
+enum class BpeSplit : uint8_t { gpt2 = 0, llama3 = 1, qwen2 = 2, smollm = 3, none = 4 };
+
+/// How a chat becomes one text; none where the model has no template, or one that is not handled.
+enum class ChatForm : uint8_t { none = 0, chatml = 1, llama3 = 2 };
+
+/// The pair of tokens of one merge of byte-level BPE; their place in the list is their rank.
+struct BpeMerge {
+  uint32_t left = 0;
+  uint32_t right = 0;
+  uint32_t result = 0;
+
+  bool operator==(const BpeMerge&) const = default;
+};
+
+inline constexpr uint32_t kNoToken = 0xffffffffu;
 
 /// A token that is matched in the raw text before anything else (the [CLS] of BERT).
 struct AddedToken {
@@ -23,6 +40,8 @@ struct AddedToken {
 };
 
 /// BERT WordPiece: normalizer, pre-tokenizer, greedy longest match, and the template [CLS] A [SEP] (B [SEP]).
+/// Byte-level BPE (`bpe`): tokens are written with the 256 printable stand-ins for bytes of GPT-2, added tokens as
+/// they are; begin_id and end_id are kNoToken where the model has none.
 struct TokenizerSpec {
   TokenizerKind kind = TokenizerKind::none;
   std::vector<std::string> vocabulary;  // id -> token, UTF-8, unique
@@ -38,6 +57,17 @@ struct TokenizerSpec {
   uint32_t pad_id = 0;
   uint32_t max_length = 512;  // tokens of one text, begin and end included; longer texts are cut
   std::vector<AddedToken> added_tokens;
+
+  // Byte-level BPE only.
+  BpeSplit split = BpeSplit::gpt2;
+  bool nfc = false;               // text is normalized to NFC first
+  bool add_prefix_space = false;  // a space goes before text that does not begin with one
+  bool ignore_merges = false;     // a word that is a token is taken as it is
+  bool add_begin = false;         // encode() puts begin_id first
+  std::vector<BpeMerge> merges;
+  std::vector<uint32_t> stop_ids;  // generation ends at any of these
+  ChatForm chat = ChatForm::none;
+  std::string default_system;  // what the chat template says where the user gives no system text; may be empty
 
   bool operator==(const TokenizerSpec&) const = default;
 };
