@@ -45,6 +45,7 @@ class KvCache {
     size_t offset = 0;  // of its planes in data_
     size_t bytes = 0;   // for each sequence
   };
+  void load(size_t layer, size_t sequence, size_t head, bool values, size_t first, size_t rows, float* out) const;
   std::byte* plane(size_t layer, size_t sequence, size_t head, bool values) const;
   size_t row_bytes(const Layer& layer) const;
 

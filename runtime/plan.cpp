@@ -47,6 +47,7 @@ class Planner {
 
   Plan run() {
     for (size_t i = 0; i < program_.ops.size();) i += add_op(i);
+    plan_.causal = attentions_ > 0 && causal_ == attentions_;
     place_values();
     return std::move(plan_);
   }
@@ -56,11 +57,7 @@ class Planner {
   size_t add_op(size_t index) {
     const Op& op = program_.ops[index];
     if (op.kind == OpKind::attention || op.kind == OpKind::pool) {
-      const auto kind = op.kind == OpKind::pool ? SegmentKind::pool : SegmentKind::attention;
-      plan_.segments.push_back({kind, program_.values[op.output].rows, {}, op});
-      if (op.kind == OpKind::attention) {
-        plan_.head_width = std::max(plan_.head_width, program_.values[op.output].width / op.heads);
-      }
+      add_meeting(op);
       return 1;
     }
     const Op* next = fusable_next(index);
@@ -70,6 +67,23 @@ class Planner {
     step.b = op.inputs.size() > 1 ? op.inputs[1] : kNone;
     step.output = next != nullptr ? next->output : op.output;
     step.epsilon = op.epsilon;
+    set_step(op, next, step);
+    plan_.segments.back().steps.push_back(step);
+    return next != nullptr ? 2 : 1;
+  }
+
+  // Attention and pooling look at the rows of a whole sequence.
+  void add_meeting(const Op& op) {
+    const auto kind = op.kind == OpKind::pool ? SegmentKind::pool : SegmentKind::attention;
+    plan_.segments.push_back({kind, program_.values[op.output].rows, {}, op, attentions_});
+    plan_.tail = plan_.segments.size();
+    if (op.kind == OpKind::pool) return;
+    ++attentions_;
+    if (op.mode == static_cast<uint32_t>(Attention::causal)) ++causal_;
+    plan_.head_width = std::max(plan_.head_width, program_.values[op.output].width / op.heads);
+  }
+
+  void set_step(const Op& op, const Op* next, Step& step) {
     switch (op.kind) {
       case OpKind::embedding:
         step.kind = StepKind::gather;
@@ -91,12 +105,32 @@ class Planner {
         step.kind = StepKind::activate;
         step.epilogue = static_cast<kernels::Epilogue>(op.mode + 1);
         break;
+      case OpKind::rms_norm:
+        step.kind = StepKind::rms_norm;
+        step.gamma = weights_.vectors.at(weight_name(op, 0)).data();
+        step.heads = std::max(op.heads, 1u);
+        break;
+      case OpKind::multiply:
+        step.kind = StepKind::multiply;
+        break;
+      case OpKind::rope:
+        set_rope(op, step);
+        break;
       default:
         step.kind = StepKind::normalize;
         break;
     }
-    plan_.segments.back().steps.push_back(step);
-    return next != nullptr ? 2 : 1;
+  }
+
+  void set_rope(const Op& op, Step& step) {
+    const std::vector<float>* frequencies = &weights_.vectors.at(weight_name(op, 0));
+    step.kind = StepKind::rope;
+    step.heads = op.heads;
+    step.neighbours = op.mode == static_cast<uint32_t>(RopePairs::neighbours);
+    while (step.turns < plan_.turns.size() && plan_.turns[step.turns].frequencies != frequencies) ++step.turns;
+    if (step.turns < plan_.turns.size()) return;
+    plan_.turns.push_back({frequencies, plan_.turn_columns});
+    plan_.turn_columns += 2 * frequencies->size();
   }
 
   const std::string& weight_name(const Op& op, size_t slot) const { return program_.weights[op.weights[slot]]; }
@@ -115,7 +149,7 @@ class Planner {
     const bool fits = !plan_.segments.empty() && plan_.segments.back().kind == SegmentKind::rows &&
                       plan_.segments.back().rows == rows;
     if (!fits) {
-      plan_.segments.push_back({SegmentKind::rows, rows, {}, {}});
+      plan_.segments.push_back({SegmentKind::rows, rows, {}, {}, 0});
       quantized_ = kNone;
     }
   }
@@ -213,6 +247,8 @@ class Planner {
   const WeightStore& weights_;
   std::vector<uint32_t> uses_;
   Plan plan_;
+  size_t attentions_ = 0;
+  size_t causal_ = 0;
   uint32_t quantized_ = kNone;  // the value that the quantized slot holds at this point of the segment
 };
 

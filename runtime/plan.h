@@ -32,7 +32,18 @@ struct Place {
   uint32_t width = 0;
 };
 
-enum class StepKind : uint8_t { gather, quantize, linear, add_layer_norm, activate, add, normalize };
+enum class StepKind : uint8_t {
+  gather,
+  quantize,
+  linear,
+  add_layer_norm,
+  activate,
+  add,
+  normalize,
+  rms_norm,
+  multiply,
+  rope
+};
 
 struct Step {
   StepKind kind = StepKind::add;
@@ -46,6 +57,9 @@ struct Step {
   float epsilon = 0;
   Stream stream = Stream::tokens;
   kernels::Epilogue epilogue = kernels::Epilogue::none;
+  uint32_t heads = 1;       // rms_norm, rope
+  size_t turns = 0;         // rope: which of Plan::turns
+  bool neighbours = false;  // rope
 };
 
 enum class SegmentKind : uint8_t { rows, attention, pool };
@@ -55,6 +69,13 @@ struct Segment {
   RowKind rows = RowKind::tokens;
   std::vector<Step> steps;  // rows only
   Op op;                    // attention and pool only
+  size_t layer = 0;         // attention: how many of them come before
+};
+
+/// Cosines and sines of position * frequency, computed once for the tokens of a chunk and used by every rope.
+struct Turns {
+  const std::vector<float>* frequencies = nullptr;
+  size_t column = 0;  // offset in floats per token: 2 * frequencies
 };
 
 /// Loaded weights by name. Node-based, so that steps may point into it.
@@ -74,6 +95,10 @@ struct Plan {
   size_t scratch_bytes = 0;     // for the linear kernels
   size_t table_width = 0;       // widest table row
   uint32_t head_width = 0;      // widest attention head
+  std::vector<Turns> turns;
+  size_t turn_columns = 0;  // floats for each token
+  size_t tail = 0;          // segments from here on work on single rows: no attention or pool follows
+  bool causal = false;      // there is attention, and all of it is causal
 };
 
 /// Names the pair of weight and bias of a linear op.

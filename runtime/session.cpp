@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/session_parts.h"
+
 namespace lathe {
 namespace {
 
@@ -10,7 +12,9 @@ namespace {
 // their activations to stay in the cache.
 constexpr size_t kMinChunkTokens = 64;
 constexpr size_t kMaxChunkTokens = 256;
-constexpr size_t kQueryBlock = 64;
+// So few rows are not worth a thread each: the outputs of every layer are shared out instead, and each weight is read
+// by one thread alone.
+constexpr size_t kTeamRows = 8;
 
 template <class T>
 void grow(AlignedBuffer<T>& buffer, size_t count) {
@@ -29,39 +33,12 @@ void pool_rows(Pooling kind, const float* x, size_t rows, size_t width, float* y
   }
 }
 
-void normalize_row(const float* x, size_t width, float epsilon, float* y) {
-  double squares = 0;
-  for (size_t i = 0; i < width; ++i) squares += static_cast<double>(x[i]) * x[i];
-  const float norm = std::max(static_cast<float>(std::sqrt(squares)), epsilon);
-  for (size_t i = 0; i < width; ++i) y[i] = x[i] / norm;
-}
-
 }  // namespace
-
-struct Session::Chunk {
-  const TokenBatch* batch;
-  std::span<const float* const> inputs;
-  std::span<float* const> outputs;
-  size_t first_sequence;
-  size_t sequences;
-
-  size_t first_token() const { return batch->starts[first_sequence]; }
-  size_t tokens() const { return batch->starts[first_sequence + sequences] - first_token(); }
-  size_t rows(RowKind kind) const { return kind == RowKind::tokens ? tokens() : sequences; }
-};
-
-struct Session::Rows {
-  const Chunk* chunk;
-  Worker* home;   // whose workspace holds the chunk
-  Worker* block;  // who runs these rows
-  size_t first;
-  size_t count;
-};
 
 Session::Session(const Model& model, size_t threads)
     : model_(model), plan_(model.plan()), pool_(threads == 0 ? available_cores() : threads), workers_(pool_.size()) {}
 
-void Session::check(const TokenBatch& batch) const {
+void Session::check(const TokenBatch& batch, const RunOptions& options) const {
   for (size_t s = 0; s < batch.sequences(); ++s) {
     if (batch.length(s) == 0 || batch.length(s) > model_.max_tokens()) {
       fail(Errc::usage,
@@ -81,18 +58,57 @@ void Session::check(const TokenBatch& batch) const {
       fail(Errc::usage, message("segment id ", id, " is outside the table of ", model_.segment_kinds()));
     }
   }
+  if (options.cache != nullptr) check_cache(batch, options);
+}
+
+void Session::check_cache(const TokenBatch& batch, const RunOptions& options) const {
+  if (!plan_.causal) fail(Errc::usage, "a cache needs a program whose attention is causal");
+  if (!options.slots.empty() && options.slots.size() != batch.sequences()) {
+    fail(Errc::usage, message("there are ", options.slots.size(), " slots for ", batch.sequences(), " sequences"));
+  }
+  std::vector<bool> used(options.cache->sequences(), false);
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    const size_t slot = options.slots.empty() ? s : options.slots[s];
+    if (slot >= used.size() || used[slot]) {
+      fail(Errc::usage, message("slot ", slot, " of sequence ", s, " is taken or not below ", used.size()));
+    }
+    used[slot] = true;
+    const size_t length = options.cache->length(slot) + batch.length(s);
+    const size_t most = std::min(options.cache->capacity(), model_.max_tokens());
+    if (length > most) {
+      fail(Errc::usage, message("sequence ", s, " would have ", length, " tokens, must be at most ", most));
+    }
+  }
+}
+
+void Session::set_positions(const TokenBatch& batch, const RunOptions& options) {
+  positions_.resize(batch.tokens());
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    size_t past = 0;
+    if (options.cache != nullptr) past = options.cache->length(options.slots.empty() ? s : options.slots[s]);
+    for (size_t i = 0; i < batch.length(s); ++i) positions_[batch.starts[s] + i] = static_cast<uint32_t>(past + i);
+  }
 }
 
 void Session::reserve(const std::vector<Chunk>& chunks, size_t longest, bool one_each) {
   size_t floats = 0;
+  size_t turns = 0;
   for (const Chunk& chunk : chunks) {
     floats = std::max(floats, chunk.tokens() * plan_.token_columns + chunk.sequences * plan_.sequence_columns);
+    turns = std::max(turns, chunk.tokens() * plan_.turn_columns);
   }
-  const size_t attention =
-      plan_.head_width == 0 ? 0 : model_.row_kernels().attention_scratch_bytes(longest, plan_.head_width);
+  const bool cached = !chunks.empty() && chunks[0].options->cache != nullptr;
+  size_t attention = 0;
+  if (plan_.head_width != 0) {
+    attention = round_up(model_.row_kernels().attention_scratch_bytes(longest, plan_.head_width), 64);
+    if (cached) attention += 2 * longest * plan_.head_width * sizeof(float);
+  }
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = workers_[i];
-    if (i == 0 || one_each) grow(worker.workspace, floats);
+    if (i == 0 || one_each) {
+      grow(worker.workspace, floats);
+      grow(worker.turns, turns);
+    }
     grow(worker.block, plan_.block_columns * kBlockRows);
     grow(worker.quantized, plan_.quantized_stride * kBlockRows);
     grow(worker.scales, kBlockRows);
@@ -102,24 +118,34 @@ void Session::reserve(const std::vector<Chunk>& chunks, size_t longest, bool one
   }
 }
 
-void Session::run(const TokenBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs) {
-  check(batch);
+void Session::run(const TokenBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs,
+                  const RunOptions& options) {
+  check(batch, options);
+  set_positions(batch, options);
   const size_t target = std::clamp(batch.tokens() / (4 * pool_.size()), kMinChunkTokens, kMaxChunkTokens);
   std::vector<Chunk> chunks;
   size_t longest = 0;
   for (size_t s = 0; s < batch.sequences(); ++s) {
     if (chunks.empty() || chunks.back().tokens() + batch.length(s) > target) {
-      chunks.push_back({&batch, inputs, outputs, s, 0});
+      chunks.push_back({&batch, inputs, outputs, &options, s, 0});
     }
     ++chunks.back().sequences;
-    longest = std::max(longest, batch.length(s));
+    longest = std::max<size_t>(longest, positions_[batch.starts[s + 1] - 1] + 1);
   }
   const bool one_each = chunks.size() >= pool_.size();
   reserve(chunks, longest, one_each);
-  if (one_each) {
-    pool_.parallel_for(chunks.size(), [&](size_t i, size_t w) { run_chunk(chunks[i], workers_[w], true); });
+  if (one_each && (pool_.size() == 1 || chunks.size() > 1)) {
+    pool_.parallel_for(chunks.size(), [&](size_t i, size_t w) { run_chunk(chunks[i], {this, &workers_[w]}); });
+  } else if (!chunks.empty() && chunks.size() == 1 && chunks[0].tokens() <= kTeamRows) {
+    Barrier barrier(pool_.size());
+    pool_.together([&](size_t rank) { run_chunk(chunks[0], {this, &workers_[0], Crew::Kind::team, rank, &barrier}); });
   } else {
-    for (const Chunk& chunk : chunks) run_chunk(chunk, workers_[0], false);
+    for (const Chunk& chunk : chunks) run_chunk(chunk, {this, &workers_[0], Crew::Kind::caller});
+  }
+  if (options.cache == nullptr) return;
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    const size_t slot = options.slots.empty() ? s : options.slots[s];
+    options.cache->set_length(slot, options.cache->length(slot) + batch.length(s));
   }
 }
 
@@ -135,147 +161,117 @@ std::vector<float> Session::embed(const TokenBatch& batch) {
   return result;
 }
 
-float* Session::address(const Chunk& chunk, uint32_t value, size_t row, const Worker& home, const Worker& block) const {
+float* Session::address(uint32_t value, const Rows& rows) const {
+  const Chunk& chunk = *rows.chunk;
   const Place& place = plan_.places[value];
   const size_t first = place.rows == RowKind::tokens ? chunk.first_token() : chunk.first_sequence;
   switch (place.home) {
     case Home::input:
-      return const_cast<float*>(chunk.inputs[place.column]) + (first + row) * place.width;
+      return const_cast<float*>(chunk.inputs[place.column]) + (first + rows.range.first) * place.width;
     case Home::output:
-      return chunk.outputs[place.column] + (first + row) * place.width;
+      return chunk.outputs[place.column] + rows.range.output * place.width;
     case Home::block:
-      return const_cast<float*>(block.block.data()) + place.column * kBlockRows;
+      return rows.block->block.data() + place.column * kBlockRows;
     case Home::workspace:
       break;
   }
   const size_t before = place.rows == RowKind::tokens ? 0 : chunk.tokens() * plan_.token_columns;
-  return const_cast<float*>(home.workspace.data()) + before + place.column * chunk.rows(place.rows) + row * place.width;
+  return rows.home->workspace.data() + before + place.column * chunk.rows(place.rows) + rows.range.first * place.width;
 }
 
-// `alone`: this worker runs the chunk by itself; otherwise all of them share its segments.
-void Session::run_chunk(const Chunk& chunk, Worker& worker, bool alone) {
-  for (const Segment& segment : plan_.segments) {
-    if (segment.kind == SegmentKind::rows) run_rows(chunk, segment, worker, alone);
-    if (segment.kind == SegmentKind::attention) run_attention(chunk, segment.op, worker, alone);
-    if (segment.kind == SegmentKind::pool) run_pool(chunk, segment.op, worker);
+void Session::run_chunk(const Chunk& chunk, const Crew& crew) {
+  if (!plan_.turns.empty()) fill_turns(chunk, crew);
+  for (size_t i = 0; i < plan_.segments.size(); ++i) {
+    const Segment& segment = plan_.segments[i];
+    if (segment.kind == SegmentKind::rows) run_rows(chunk, i, crew);
+    if (segment.kind == SegmentKind::attention) run_attention(chunk, segment, crew);
+    if (segment.kind == SegmentKind::pool)
+      crew.each(1, [&](size_t, Worker&) { run_pool(chunk, segment.op, *crew.home); });
   }
 }
 
-void Session::run_rows(const Chunk& chunk, const Segment& segment, Worker& worker, bool alone) {
-  const size_t total = chunk.rows(segment.rows);
-  const size_t sharers = alone ? 1 : pool_.size();
-  const size_t blocks = std::max(ceil_div(total, kBlockRows), std::min(sharers, total));
-  const size_t rows = std::min<size_t>(kBlockRows, round_up(ceil_div(total, blocks), blocks > 1 ? 8 : 1));
-  const auto run_block = [&](size_t index, Worker& runner) {
-    const size_t first = index * rows;
-    const Rows block{&chunk, &worker, &runner, first, std::min(rows, total - first)};
-    for (const Step& step : segment.steps) run_step(step, block);
-  };
-  const size_t count = ceil_div(total, rows);
-  if (alone) {
-    for (size_t i = 0; i < count; ++i) run_block(i, worker);
-  } else {
-    pool_.parallel_for(count, [&](size_t i, size_t w) { run_block(i, workers_[w]); });
-  }
-}
-
-void Session::gather(const Step& step, const Rows& rows) {
-  const Chunk& chunk = *rows.chunk;
-  const TokenBatch& batch = *chunk.batch;
-  float* y = address(chunk, step.output, rows.first, *rows.home, *rows.block);
-  size_t token = chunk.first_token() + rows.first;
-  size_t sequence =
-      static_cast<size_t>(std::upper_bound(batch.starts.begin(), batch.starts.end(), token) - batch.starts.begin() - 1);
-  for (size_t i = 0; i < rows.count; ++i, ++token) {
-    while (token >= batch.starts[sequence + 1]) ++sequence;
-    size_t index = token - batch.starts[sequence];
-    if (step.stream == Stream::tokens) index = static_cast<size_t>(batch.ids[token]);
-    if (step.stream == Stream::segments)
-      index = batch.segments.empty() ? 0 : static_cast<size_t>(batch.segments[token]);
-    step.table->gather(index, rows.block->table_row.data(), y + i * step.table->width());
-  }
-}
-
-void Session::run_step(const Step& step, const Rows& rows) {
-  const kernels::RowKernels& kernels = model_.row_kernels();
-  Worker& worker = *rows.block;
-  const auto at = [&](uint32_t value) {
-    return value == kNone ? nullptr : address(*rows.chunk, value, rows.first, *rows.home, worker);
-  };
-  const float* a = at(step.a);
-  const float* b = at(step.b);
-  float* y = at(step.output);
-  const size_t in = step.a == kNone ? 0 : plan_.places[step.a].width;
-  const size_t out = step.output == kNone ? 0 : plan_.places[step.output].width;
-  const size_t n = rows.count;
-  switch (step.kind) {
-    case StepKind::gather:
-      gather(step, rows);
-      break;
-    case StepKind::quantize:
-      kernels.quantize(a, in, n, in, worker.quantized.data(), plan_.quantized_stride, worker.scales.data(),
-                       worker.zeros.data());
-      break;
-    case StepKind::linear:
-      if (step.linear->is_integer()) {
-        step.linear->run({worker.quantized.data(), plan_.quantized_stride, worker.scales.data(), worker.zeros.data(), n,
-                          nullptr, y, out, step.epilogue, worker.scratch.data()});
-      } else {
-        step.linear->run(a, in, n, step.epilogue, y, out);
+// The angle is rounded to f32 before its cosine is taken, as models are trained.
+void Session::fill_turns(const Chunk& chunk, const Crew& crew) {
+  constexpr size_t kRows = 64;
+  const size_t tokens = chunk.tokens();
+  crew.each(ceil_div(tokens, kRows), [&](size_t block, Worker&) {
+    for (const Turns& turns : plan_.turns) {
+      const std::vector<float>& frequencies = *turns.frequencies;
+      for (size_t row = block * kRows; row < std::min(tokens, (block + 1) * kRows); ++row) {
+        float* out = crew.home->turns.data() + turns.column * tokens + row * 2 * frequencies.size();
+        const auto position = static_cast<float>(positions_[chunk.first_token() + row]);
+        for (size_t i = 0; i < frequencies.size(); ++i) {
+          const double angle = position * frequencies[i];
+          out[i] = static_cast<float>(std::cos(angle));
+          out[frequencies.size() + i] = static_cast<float>(std::sin(angle));
+        }
       }
-      break;
-    case StepKind::add_layer_norm:
-      kernels.add_layer_norm(a, in, b, in, n, in, step.gamma, step.beta, step.epsilon, y, out);
-      break;
-    case StepKind::activate:
-      kernels.activate(step.epilogue, a, in, n, in, y, out);
-      break;
-    case StepKind::add:
-      kernels.add(a, in, b, in, n, in, y, out);
-      break;
-    case StepKind::normalize:
-      for (size_t i = 0; i < n; ++i) normalize_row(a + i * in, in, step.epsilon, y + i * out);
-      break;
+    }
+  });
+}
+
+void Session::run_rows(const Chunk& chunk, size_t index, const Crew& crew) {
+  const Segment& segment = plan_.segments[index];
+  const size_t total = chunk.rows(segment.rows);
+  const size_t first_output = segment.rows == RowKind::tokens ? chunk.first_token() : chunk.first_sequence;
+  std::vector<RowRange> ranges;
+  size_t wanted = total;
+  if (chunk.picks_last() && index >= plan_.tail && segment.rows == RowKind::tokens) {
+    wanted = chunk.sequences;
+    for (size_t s = chunk.first_sequence; s < chunk.first_sequence + chunk.sequences; ++s) {
+      ranges.push_back({chunk.batch->starts[s + 1] - 1 - chunk.first_token(), 1, s});
+    }
+  } else {
+    const size_t blocks = std::max(ceil_div(total, kBlockRows), std::min(crew.sharers(), total));
+    size_t rows = std::min<size_t>(kBlockRows, round_up(ceil_div(total, blocks), blocks > 1 ? 8 : 1));
+    if (total <= kTeamRows && crew.kind != Crew::Kind::alone) rows = total;
+    const size_t start =
+        chunk.options->last_only && segment.rows == RowKind::tokens ? chunk.first_sequence : first_output;
+    for (size_t row = 0; row < total; row += rows) {
+      ranges.push_back({row, std::min(rows, total - row), start + row});
+    }
+  }
+  if (crew.kind == Crew::Kind::team) {
+    for (const RowRange& range : ranges) run_side_by_side(segment, {&chunk, crew.home, crew.home, range}, crew);
+  } else if (crew.kind == Crew::Kind::caller && wanted <= kTeamRows) {
+    Barrier barrier(pool_.size());
+    pool_.together([&](size_t rank) {
+      const Crew team{this, crew.home, Crew::Kind::team, rank, &barrier};
+      for (const RowRange& range : ranges) run_side_by_side(segment, {&chunk, crew.home, crew.home, range}, team);
+    });
+  } else {
+    crew.each(ranges.size(), [&](size_t i, Worker& runner) {
+      const Rows rows{&chunk, crew.home, &runner, ranges[i]};
+      for (const Step& step : segment.steps) run_step(step, rows);
+    });
   }
 }
 
-void Session::run_attention(const Chunk& chunk, const Op& op, Worker& worker, bool alone) {
-  const size_t width = plan_.places[op.output].width;
-  const size_t head_width = width / op.heads;
-  struct Task {
-    size_t first_row, length, first_query, queries;
-  };
-  std::vector<Task> tasks;
-  for (size_t s = 0; s < chunk.sequences; ++s) {
-    const size_t first = chunk.batch->starts[chunk.first_sequence + s] - chunk.first_token();
-    const size_t length = chunk.batch->length(chunk.first_sequence + s);
-    // Keys are arranged once for each call, so queries are split only where there are too few heads to share.
-    const size_t step = alone || op.heads >= 2 * pool_.size() ? length : kQueryBlock;
-    for (size_t q = 0; q < length; q += step) tasks.push_back({first, length, q, std::min(step, length - q)});
+// Every worker computes its share of the outputs of the linear layers; the first one does what lies between.
+void Session::run_side_by_side(const Segment& segment, const Rows& rows, const Crew& crew) {
+  bool shared = false;  // the last step was a shared one, and nobody has waited since
+  for (const Step& step : segment.steps) {
+    if (step.kind == StepKind::linear) {
+      if (!shared) crew.barrier->wait();
+      run_linear(step, rows, workers_[crew.rank], {crew.rank, pool_.size()});
+      shared = true;
+      continue;
+    }
+    if (shared) crew.barrier->wait();
+    shared = false;
+    if (crew.rank == 0) run_step(step, rows);
   }
-  const auto run_task = [&](size_t index, Worker& runner) {
-    const Task& task = tasks[index / op.heads];
-    const size_t offset = index % op.heads * head_width;
-    const auto at = [&](uint32_t value) { return address(chunk, value, task.first_row, worker, worker) + offset; };
-    model_.row_kernels().attention({at(op.inputs[0]), at(op.inputs[1]), at(op.inputs[2]), width, width, width,
-                                    task.length, head_width, task.first_query, task.queries,
-                                    1.0f / std::sqrt(static_cast<float>(head_width)), at(op.output), width,
-                                    runner.scratch.data()});
-  };
-  const size_t count = tasks.size() * op.heads;
-  if (alone) {
-    for (size_t i = 0; i < count; ++i) run_task(i, worker);
-  } else {
-    pool_.parallel_for(count, [&](size_t i, size_t w) { run_task(i, workers_[w]); });
-  }
+  crew.barrier->wait();
 }
 
 void Session::run_pool(const Chunk& chunk, const Op& op, Worker& worker) {
   const size_t width = plan_.places[op.output].width;
   for (size_t s = 0; s < chunk.sequences; ++s) {
     const size_t first = chunk.batch->starts[chunk.first_sequence + s] - chunk.first_token();
-    pool_rows(static_cast<Pooling>(op.mode), address(chunk, op.inputs[0], first, worker, worker),
-              chunk.batch->length(chunk.first_sequence + s), width, address(chunk, op.output, s, worker, worker));
+    const size_t length = chunk.batch->length(chunk.first_sequence + s);
+    const Rows in{&chunk, &worker, &worker, {first, length, chunk.first_token() + first}};
+    const Rows out{&chunk, &worker, &worker, {s, 1, chunk.first_sequence + s}};
+    pool_rows(static_cast<Pooling>(op.mode), address(op.inputs[0], in), length, width, address(op.output, out));
   }
 }
 

@@ -58,6 +58,7 @@ class Session {
  private:
   struct Worker {
     AlignedBuffer<float> workspace;
+    AlignedBuffer<float> turns;
     AlignedBuffer<float> block;
     AlignedBuffer<uint8_t> quantized;
     AlignedBuffer<float> scales;
@@ -65,23 +66,35 @@ class Session {
     AlignedBuffer<std::byte> scratch;
     AlignedBuffer<int8_t> table_row;
   };
-  struct Chunk;  // consecutive sequences that go through the whole program together
-  struct Rows;   // one block of rows of a segment
+  struct Chunk;          // consecutive sequences that go through the whole program together
+  struct Crew;           // who runs a chunk
+  struct Rows;           // one block of rows of a segment
+  struct RowRange;       // where a block of rows comes from and where its outputs go
+  struct AttentionTask;  // some queries of one sequence and the heads that share keys
 
-  void check(const TokenBatch& batch) const;
+  void check(const TokenBatch& batch, const RunOptions& options) const;
+  void check_cache(const TokenBatch& batch, const RunOptions& options) const;
+  void set_positions(const TokenBatch& batch, const RunOptions& options);
   void reserve(const std::vector<Chunk>& chunks, size_t longest, bool one_each);
-  void run_chunk(const Chunk& chunk, Worker& worker, bool alone);
-  void run_rows(const Chunk& chunk, const Segment& segment, Worker& worker, bool alone);
-  void run_attention(const Chunk& chunk, const Op& op, Worker& worker, bool alone);
+  void run_chunk(const Chunk& chunk, const Crew& crew);
+  void fill_turns(const Chunk& chunk, const Crew& crew);
+  void run_rows(const Chunk& chunk, size_t segment, const Crew& crew);
+  void run_side_by_side(const Segment& segment, const Rows& rows, const Crew& crew);
+  void run_attention(const Chunk& chunk, const Segment& segment, const Crew& crew);
+  std::vector<AttentionTask> attention_tasks(const Chunk& chunk, const Op& op, const Crew& crew) const;
+  void attend(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew, Worker& runner);
+  void store_keys(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew);
   void run_pool(const Chunk& chunk, const Op& op, Worker& worker);
   void run_step(const Step& step, const Rows& rows);
+  void run_linear(const Step& step, const Rows& rows, Worker& runner, kernels::Part part);
   void gather(const Step& step, const Rows& rows);
-  float* address(const Chunk& chunk, uint32_t value, size_t row, const Worker& home, const Worker& block) const;
+  float* address(uint32_t value, const Rows& rows) const;
 
   const Model& model_;
   const Plan& plan_;
   ThreadPool pool_;
   std::vector<Worker> workers_;
+  std::vector<uint32_t> positions_;  // of each token of the batch in its sequence
 };
 
 }  // namespace lathe

@@ -23,6 +23,22 @@ size_t available_cores() {
   return std::max<size_t>(1, std::thread::hardware_concurrency());
 }
 
+void Barrier::wait() {
+  const uint32_t round = round_.load(std::memory_order_relaxed);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    return;
+  }
+  for (int spin = 0; round_.load(std::memory_order_acquire) == round; ++spin) {
+    if (spin < kSpins) {
+      pause();
+    } else {
+      ::sched_yield();
+    }
+  }
+}
+
 ThreadPool::ThreadPool(size_t threads) {
   for (size_t worker = 1; worker < threads; ++worker) workers_.emplace_back([this, worker] { work(worker); });
 }
@@ -82,6 +98,15 @@ void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, siz
   door_.fetch_and(~kOpen, std::memory_order_acq_rel);
   while (door_.load(std::memory_order_acquire) != 0) pause();
   if (error_ != nullptr) std::rethrow_exception(error_);
+}
+
+// Nobody leaves before all have come, so every worker takes one index.
+void ThreadPool::together(const std::function<void(size_t)>& task) {
+  Barrier all(size());
+  parallel_for(size(), [&](size_t, size_t worker) {
+    all.wait();
+    task(worker);
+  });
 }
 
 }  // namespace lathe

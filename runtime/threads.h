@@ -15,6 +15,18 @@ namespace lathe {
 /// Cores that this process may run on.
 size_t available_cores();
 
+/// Lets `count` threads meet again and again; they spin, and give up their core when it takes long.
+class Barrier {
+ public:
+  explicit Barrier(size_t count) : count_(count) {}
+  void wait();
+
+ private:
+  size_t count_;
+  std::atomic<size_t> arrived_{0};
+  std::atomic<uint32_t> round_{0};
+};
+
 /// Used by one thread at a time. Destruction joins.
 class ThreadPool {
  public:
@@ -29,6 +41,10 @@ class ThreadPool {
   /// Calls task(index, worker) once for each index below `count`, in any order; worker is below size(). Which worker
   /// gets which index is not fixed: results must not depend on it. The first exception is rethrown here.
   void parallel_for(size_t count, const std::function<void(size_t index, size_t worker)>& task);
+
+  /// Calls task(worker) once on every worker; all of them run at the same time and may meet at a Barrier for size().
+  /// The task must not throw.
+  void together(const std::function<void(size_t worker)>& task);
 
  private:
   void work(size_t worker);

@@ -122,9 +122,9 @@ size_t LinearWeight::scratch_bytes() const {
 const char* LinearWeight::kernel_name() const { return is_integer() ? integer_kernel_->name : float_kernel_->name; }
 
 void LinearWeight::run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y,
-                       size_t y_stride) const {
+                       size_t y_stride, kernels::Part part) const {
   const kernels::PackedFloat weight{packed_.data(), outputs_, inputs_, bias_.data()};
-  float_kernel_->run({x, x_stride, rows, &weight, y, y_stride, epilogue});
+  float_kernel_->run({x, x_stride, rows, &weight, y, y_stride, epilogue, part});
 }
 
 void LinearWeight::run(kernels::IntegerLinearArgs args) const {

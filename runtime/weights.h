@@ -37,7 +37,8 @@ class LinearWeight {
   size_t packed_bytes() const { return packed_.size(); }
 
   /// Rows of f32 in, rows of f32 out; for weights that are not integer.
-  void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride) const;
+  void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride,
+           kernels::Part part = {}) const;
   /// Quantized rows in; for integer weights. Fills in weight of `args`.
   void run(kernels::IntegerLinearArgs args) const;
 

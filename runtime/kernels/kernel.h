@@ -18,6 +18,12 @@ enum class Epilogue : int { none = 0, gelu = 1, gelu_tanh = 2, relu = 3, silu = 
 inline constexpr size_t kInputPadding = 64;
 /// Rows of f32 matrices start at any 4-byte boundary and may be followed by anything; kernels never write past width.
 
+/// Which share of a weight's outputs a call computes: the index-th of `count` nearly equal ones.
+struct Part {
+  size_t index = 0;
+  size_t count = 1;
+};
+
 // ---- integer linear: u8 activations x int8 weights, one scale a weight row, one scale and zero point a token ----
 
 /// The integers of a weight, [outputs, inputs] row-major, group multipliers already applied: weight = scale * integer.
@@ -54,6 +60,7 @@ struct IntegerLinearArgs {
   size_t y_stride;
   Epilogue epilogue;
   void* scratch;  // scratch_bytes(weight shape) bytes, 64-byte aligned, private to the calling thread
+  Part part = {};
 };
 
 enum class IntegerFormat : int { int8_dense = 0, int8_bitmask = 1, int4_dense = 2, int4_bitmask = 3 };
@@ -91,6 +98,7 @@ struct FloatLinearArgs {
   float* y;
   size_t y_stride;
   Epilogue epilogue;
+  Part part = {};
 };
 
 struct FloatLinearKernel {
@@ -117,6 +125,26 @@ struct AttentionArgs {
   float* y;
   size_t y_stride;
   void* scratch;  // attention_scratch_bytes(length, head_width), 64-byte aligned, private to the calling thread
+  /// causal: query r stands at key position + r * step and sees that key and those before it, at most `window` of them
+  /// where that is not 0. Every query sees at least one key.
+  bool causal = false;
+  size_t position = 0;
+  size_t step = 1;
+  size_t window = 0;
+};
+
+/// Turns the pairs of every head of each row: (a, b) becomes (a cos - b sin, b cos + a sin).
+struct RopeArgs {
+  const float* x;
+  size_t x_stride;
+  size_t rows;
+  size_t heads;
+  size_t head_width;
+  size_t pairs;        // 2 * pairs <= head_width; the rest of a head is copied
+  bool neighbours;     // pair i is (2 i, 2 i + 1), otherwise (i, i + pairs)
+  const float* turns;  // for each row: `pairs` cosines, then as many sines
+  float* y;            // may be x
+  size_t y_stride;
 };
 
 struct RowKernels {
@@ -140,6 +168,16 @@ struct RowKernels {
   void (*accumulate_int8)(const int8_t* x, float scale, size_t width, float* y) noexcept;
   size_t (*attention_scratch_bytes)(size_t length, size_t head_width) noexcept;
   void (*attention)(const AttentionArgs& args) noexcept;
+  /// y = x / sqrt(mean(x^2) + epsilon) * gamma for each of the `groups` parts of `width` of each row; y may be x.
+  void (*rms_norm)(const float* x, size_t x_stride, size_t rows, size_t groups, size_t width, const float* gamma,
+                   float epsilon, float* y, size_t y_stride) noexcept;
+  /// y = a * b; y may be a.
+  void (*multiply)(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width,
+                   float* y, size_t y_stride) noexcept;
+  void (*rope)(const RopeArgs& args) noexcept;
+  /// Rounds to nearest even; too large becomes infinite.
+  void (*to_f16)(const float* x, size_t count, uint16_t* y) noexcept;
+  void (*from_f16)(const uint16_t* x, size_t count, float* y) noexcept;
 };
 
 }  // namespace lathe::kernels

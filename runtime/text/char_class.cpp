@@ -77,6 +77,14 @@ void append_decomposition(char32_t code_point, std::vector<char32_t>& out) {
   out.insert(out.end(), parts.begin(), parts.begin() + count);
 }
 
+char32_t composition(char32_t first, char32_t second) {
+  utf8proc_int32_t pair[] = {static_cast<utf8proc_int32_t>(first), static_cast<utf8proc_int32_t>(second)};
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+  if (utf8proc_normalize_utf32(pair, std::size(pair), options) != 1) return 0;
+  const auto both = static_cast<char32_t>(pair[0]);
+  return in_ranges(kNotDecomposed, both) ? 0 : both;
+}
+
 void append_lowercase(char32_t code_point, std::vector<char32_t>& out) {
   if (code_point == kCapitalDottedI) {
     out.insert(out.end(), {U'i', kDotAbove});

@@ -36,6 +36,9 @@ int combining_class(char32_t code_point, uint8_t flags);
 /// Appends the full canonical decomposition (NFD of this one code point, not reordered against its neighbours).
 void append_decomposition(char32_t code_point, std::vector<char32_t>& out);
 
+/// The character that `first` and `second` together are in NFC, 0 when there is none.
+char32_t composition(char32_t first, char32_t second);
+
 /// Appends the lower case, by the mapping without context: a final sigma is like any other.
 void append_lowercase(char32_t code_point, std::vector<char32_t>& out);
 

@@ -1,125 +1,157 @@
 #include "runtime/text/tokenizer.h"
 
 #include <algorithm>
-#include <string>
 #include <utility>
 
 #include "formats/artifact/error.h"
+#include "runtime/text/byte_bpe.h"
+#include "runtime/text/wordpiece_encoder.h"
 
 namespace lathe {
 namespace {
 
-constexpr size_t kTemplateTokens = 2;  // [CLS] and [SEP]
-
-text::NormalizerOptions normalizer_of(const TokenizerSpec& spec) {
-  return {spec.clean_text, spec.split_chinese, spec.strip_accents, spec.lowercase};
+void check_id(const char* what, uint32_t id, size_t size) {
+  if (id >= size) fail(Errc::malformed, message("tokenizer: ", what, " id ", id, " in a vocabulary of ", size));
 }
 
-std::vector<AddedToken> raw_tokens_of(const TokenizerSpec& spec) {
-  std::vector<AddedToken> tokens = spec.added_tokens;
-  std::erase_if(tokens, [](const AddedToken& token) { return token.normalized; });
-  return tokens;
+void check_wordpiece(const TokenizerSpec& spec) {
+  const size_t size = spec.vocabulary.size();
+  check_id("unknown", spec.unknown_id, size);
+  check_id("begin", spec.begin_id, size);
+  check_id("end", spec.end_id, size);
 }
 
-/// With the content as it looks in normalized text.
-std::vector<AddedToken> normalized_tokens_of(const TokenizerSpec& spec) {
-  std::vector<AddedToken> tokens = spec.added_tokens;
-  std::erase_if(tokens, [](const AddedToken& token) { return !token.normalized; });
-  for (AddedToken& token : tokens) {
-    std::string content;
-    text::normalize(token.content, normalizer_of(spec), content);
-    token.content = std::move(content);
+void check_byte_bpe(const TokenizerSpec& spec) {
+  const size_t size = spec.vocabulary.size();
+  if (spec.unknown_id != kNoToken) check_id("unknown", spec.unknown_id, size);
+  if (spec.add_begin) check_id("begin", spec.begin_id, size);
+  for (const BpeMerge& merge : spec.merges) {
+    check_id("merged", std::max({merge.left, merge.right, merge.result}), size);
   }
-  return tokens;
 }
 
-/// Tokens that were added behind the vocabulary that the model was trained with are no pieces of words. Special tokens
-/// of that vocabulary may be counted among them, which changes nothing: brackets are never part of a word.
-size_t piece_count_of(const TokenizerSpec& spec) {
-  std::vector<bool> added(spec.vocabulary.size());
-  for (const AddedToken& token : spec.added_tokens) added[token.id] = true;
-  size_t count = added.size();
-  while (count > 0 && added[count - 1]) --count;
-  return count;
-}
+/// What a kind needs to cut text.
+struct KindRow {
+  TokenizerKind kind;
+  void (*check)(const TokenizerSpec&);
+  std::shared_ptr<const text::TokenEncoder> (*make)(const TokenizerSpec&);
+};
+constexpr KindRow kKinds[] = {{TokenizerKind::wordpiece, check_wordpiece,
+                               [](const TokenizerSpec& spec) -> std::shared_ptr<const text::TokenEncoder> {
+                                 return std::make_shared<text::WordPieceEncoder>(spec);
+                               }},
+                              {TokenizerKind::byte_bpe, check_byte_bpe,
+                               [](const TokenizerSpec& spec) -> std::shared_ptr<const text::TokenEncoder> {
+                                 return std::make_shared<text::ByteBpe>(spec);
+                               }}};
 
-TokenizerSpec checked(TokenizerSpec spec) {
-  if (spec.kind != TokenizerKind::wordpiece) {
-    fail(Errc::unsupported, message("tokenizer kind ", +static_cast<uint8_t>(spec.kind), " cannot cut text"));
+const KindRow& kind_row(TokenizerKind kind) {
+  for (const KindRow& row : kKinds) {
+    if (row.kind == kind) return row;
   }
+  fail(Errc::unsupported, message("tokenizer kind ", +static_cast<uint8_t>(kind), " cannot cut text"));
+}
+
+std::shared_ptr<const TokenizerSpec> checked(TokenizerSpec spec) {
+  const KindRow& row = kind_row(spec.kind);
   constexpr size_t kMaxIds = std::numeric_limits<int32_t>::max();
   const size_t size = spec.vocabulary.size();
   if (size > kMaxIds) fail(Errc::malformed, message("tokenizer: ", size, " tokens, the limit is ", kMaxIds));
-  std::vector<uint32_t> ids = {spec.unknown_id, spec.begin_id, spec.end_id, spec.pad_id};
-  for (const AddedToken& token : spec.added_tokens) ids.push_back(token.id);
-  const uint32_t highest = *std::max_element(ids.begin(), ids.end());
-  if (highest >= size) fail(Errc::malformed, message("tokenizer: id ", highest, " in a vocabulary of ", size));
-  return spec;
+  row.check(spec);
+  check_id("padding", spec.pad_id, size);
+  for (const AddedToken& token : spec.added_tokens) check_id("added", token.id, size);
+  return std::make_shared<const TokenizerSpec>(std::move(spec));
+}
+
+std::vector<bool> special_ids(const TokenizerSpec& spec) {
+  std::vector<bool> special(spec.vocabulary.size());
+  for (const AddedToken& token : spec.added_tokens) special[token.id] = token.special;
+  return special;
 }
 
 }  // namespace
 
-struct Tokenizer::Output {
-  std::vector<int32_t> ids;
-  size_t limit;                  // of ids; a word may go beyond it
-  std::string normalized;        // scratch
-  std::vector<uint32_t> hashes;  // scratch
-
-  bool full() const { return ids.size() >= limit; }
-};
-
 Tokenizer::Tokenizer(TokenizerSpec spec)
     : spec_(checked(std::move(spec))),
-      normalizer_(normalizer_of(spec_)),
-      raw_tokens_(raw_tokens_of(spec_)),
-      normalized_tokens_(normalized_tokens_of(spec_)),
-      piece_count_(piece_count_of(spec_)),
-      first_pieces_(pieces(), ""),
-      continuing_pieces_(pieces(), spec_.continuing_prefix) {}
+      encoder_(kind_row(spec_->kind).make(*spec_)),
+      all_(finders(true)),
+      plain_(finders(false)),
+      special_(special_ids(*spec_)),
+      has_begin_(spec_->kind == TokenizerKind::wordpiece || spec_->add_begin),
+      has_end_(spec_->kind == TokenizerKind::wordpiece) {}
+
+Tokenizer::Finders Tokenizer::finders(bool with_special) const {
+  std::vector<AddedToken> raw, normalized;
+  for (AddedToken token : spec_->added_tokens) {
+    if (token.special && !with_special) continue;
+    if (token.normalized) {  // with the content as it looks in normalized text
+      std::string content;
+      encoder_->normalize(token.content, content);
+      token.content = std::move(content);
+    }
+    (token.normalized ? normalized : raw).push_back(std::move(token));
+  }
+  return {text::AddedTokenFinder(std::move(raw)), text::AddedTokenFinder(std::move(normalized))};
+}
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, size_t max_length) const {
-  if (max_length < kTemplateTokens) {
-    fail(Errc::usage, message("tokenizer: max_length is ", max_length, ", the least is ", kTemplateTokens));
+  const size_t around = size_t{has_begin_} + size_t{has_end_};
+  if (max_length < around) {
+    fail(Errc::usage, message("tokenizer: max_length is ", max_length, ", the least is ", around));
   }
-  Output output{{}, max_length - 1, {}, {}};
-  output.ids.push_back(static_cast<int32_t>(spec_.begin_id));
-  for (const text::Segment& segment : raw_tokens_.split(text)) {
-    if (output.full()) break;
-    if (segment.id == text::Segment::kNoToken) {
-      append_segment(segment.text, output);
-    } else {
-      output.ids.push_back(segment.id);
-    }
-  }
-  output.ids.resize(std::min(output.ids.size(), output.limit));
-  output.ids.push_back(static_cast<int32_t>(spec_.end_id));
-  return std::move(output.ids);
+  std::vector<int32_t> ids;
+  if (has_begin_) ids.push_back(static_cast<int32_t>(spec_->begin_id));
+  const size_t limit = max_length - size_t{has_end_};
+  append_text(all_, text, limit, ids);
+  ids.resize(std::min(ids.size(), limit));
+  if (has_end_) ids.push_back(static_cast<int32_t>(spec_->end_id));
+  return ids;
 }
 
-void Tokenizer::append_segment(std::string_view text, Output& output) const {
-  output.normalized.clear();
-  text::normalize(text, normalizer_, output.normalized);
-  if (normalized_tokens_.empty()) return append_words(output.normalized, output);
-  for (const text::Segment& segment : normalized_tokens_.split(output.normalized)) {
+std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
+  std::vector<int32_t> ids;
+  append_text(plain_, text, kNoLimit, ids);
+  return ids;
+}
+
+void Tokenizer::append_text(const Finders& finders, std::string_view text, size_t limit,
+                            std::vector<int32_t>& ids) const {
+  for (const text::Segment& segment : finders.raw.split(text)) {
+    if (ids.size() >= limit) return;
     if (segment.id == text::Segment::kNoToken) {
-      append_words(segment.text, output);
+      append_segment(finders, segment.text, limit, ids);
     } else {
-      output.ids.push_back(segment.id);
+      ids.push_back(segment.id);
     }
   }
 }
 
-void Tokenizer::append_words(std::string_view normalized, Output& output) const {
-  const auto unknown = static_cast<int32_t>(spec_.unknown_id);
-  for (size_t at = 0; !output.full();) {
-    const text::Word word = text::next_word(normalized, at);
-    if (word.text.empty()) return;
-    if (word.code_points > spec_.max_chars_per_word) {
-      output.ids.push_back(unknown);
+void Tokenizer::append_segment(const Finders& finders, std::string_view text, size_t limit,
+                               std::vector<int32_t>& ids) const {
+  std::string normalized;
+  encoder_->normalize(text, normalized);
+  if (finders.normalized.empty()) return encoder_->append_tokens(normalized, limit, ids);
+  for (const text::Segment& segment : finders.normalized.split(normalized)) {
+    if (segment.id == text::Segment::kNoToken) {
+      encoder_->append_tokens(segment.text, limit, ids);
     } else {
-      append_pieces(pieces(), first_pieces_, continuing_pieces_, word.text, unknown, output.hashes, output.ids);
+      ids.push_back(segment.id);
     }
   }
+}
+
+void Tokenizer::append_decoded(int32_t id, bool first, bool skip_special, std::string& out) const {
+  if (id < 0 || static_cast<size_t>(id) >= vocabulary_size()) {
+    fail(Errc::usage, message("tokenizer: id ", id, " in a vocabulary of ", vocabulary_size()));
+  }
+  if (skip_special && special_[static_cast<size_t>(id)]) return;
+  encoder_->append_text(id, first, out);
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string out;
+  for (const int32_t id : ids) append_decoded(id, out.empty(), skip_special, out);
+  return out;
 }
 
 }  // namespace lathe

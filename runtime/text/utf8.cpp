@@ -47,6 +47,30 @@ Decoded decode_utf8_before(std::string_view text, size_t end) {
   return decoded.size == size ? decoded : Decoded{};
 }
 
+size_t complete_utf8(std::string_view text) {
+  for (size_t size = 1; size < kLongest && size <= text.size(); ++size) {
+    const size_t at = text.size() - size;
+    if (is_continuation(text[at])) continue;
+    const auto lead = static_cast<uint8_t>(text[at]);
+    const auto* row = std::find_if(std::begin(kLeads), std::end(kLeads), [&](const auto& r) { return lead <= r.last; });
+    if (row == std::end(kLeads) || lead < row->first) break;  // ASCII, or a byte that starts nothing
+    // Only the bytes that are there can be wrong; what is wrong does not wait.
+    return row->continuations >= size && decode_utf8(text, at).size == size ? at : text.size();
+  }
+  return text.size();
+}
+
+std::string valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const Decoded decoded = decode_utf8(text, at);
+    append_utf8(decoded.code_point, out);
+    at += decoded.size;
+  }
+  return out;
+}
+
 void append_utf8(char32_t code_point, std::string& out) {
   const auto tail = [&](unsigned shift) { return static_cast<char>(0x80 | (code_point >> shift & 0x3F)); };
   if (code_point < 0x80) {

@@ -21,6 +21,13 @@ Decoded decode_utf8(std::string_view text, size_t at);
 /// The code point that ends at `end`, 0 < end <= text.size().
 Decoded decode_utf8_before(std::string_view text, size_t end);
 
+/// How many bytes at the beginning of `text` do not depend on bytes that may follow: all but a character at the end
+/// that is not complete yet.
+size_t complete_utf8(std::string_view text);
+
+/// `text` with U+FFFD for what is not UTF-8.
+std::string valid_utf8(std::string_view text);
+
 /// `code_point` is a Unicode scalar value.
 void append_utf8(char32_t code_point, std::string& out);
 

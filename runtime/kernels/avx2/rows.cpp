@@ -22,7 +22,8 @@ constexpr size_t kWidthVectors = 2;
 
 namespace lathe::kernels {
 
-extern const RowKernels kRowsAvx2 = {"rows_avx2", Isa::avx2,       add_layer_norm,          add,      activate,
-                                     quantize,    accumulate_int8, attention_scratch_bytes, attention};
+extern const RowKernels kRowsAvx2 = {
+    "rows_avx2", Isa::avx2, add_layer_norm, add,  activate, quantize, accumulate_int8, attention_scratch_bytes,
+    attention,   rms_norm,  multiply,       rope, to_f16,   from_f16};
 
 }  // namespace lathe::kernels

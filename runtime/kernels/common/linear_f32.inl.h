@@ -80,7 +80,10 @@ void float_panel(const FloatLinearArgs& args, const float* panel, size_t first, 
 
 void run_float(const FloatLinearArgs& args) noexcept {
   const size_t padded = padded_outputs(args.weight->outputs);
-  for (size_t first = 0; first < padded; first += kPanelWidth) {
+  const size_t panels = (padded + kPanelWidth - 1) / kPanelWidth;
+  const size_t end = panels * (args.part.index + 1) / args.part.count * kPanelWidth;
+  size_t first = panels * args.part.index / args.part.count * kPanelWidth;
+  for (; first < end; first += kPanelWidth) {
     const size_t width = padded - first < kPanelWidth ? padded - first : kPanelWidth;
     const float* panel = static_cast<const float*>(args.weight->data) + first * args.weight->inputs;
     float_panel<kTileVectors>(args, panel, first, width / F32::kWidth);

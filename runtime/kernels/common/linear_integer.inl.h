@@ -37,7 +37,7 @@ inline size_t scratch_expanded(size_t, size_t inputs) noexcept {
 
 inline void run_int8(const IntegerLinearArgs& args) noexcept {
   const Layout layout = layout_of(args.weight->outputs, args.weight->inputs, 0);
-  for (size_t p = 0; p < layout.panels; ++p) {
+  for (size_t p = first_of(args.part, layout.panels); p < end_of(args.part, layout.panels); ++p) {
     const Panel panel = panel_at(layout, p);
     run_panel(args, panel, static_cast<const int8_t*>(args.weight->data) + panel.block * kBlock, args.scratch);
   }
@@ -48,7 +48,7 @@ inline void run_expanded(const IntegerLinearArgs& args) noexcept {
   const Layout layout = layout_of(args.weight->outputs, args.weight->inputs, 0);
   auto* integers = static_cast<int8_t*>(args.scratch);
   void* rest = integers + round_up(kPanelOutputs * layout.inputs, kBlock);
-  for (size_t p = 0; p < layout.panels; ++p) {
+  for (size_t p = first_of(args.part, layout.panels); p < end_of(args.part, layout.panels); ++p) {
     expand(*args.weight, p, integers);
     run_panel(args, panel_at(layout, p), integers, rest);
   }

@@ -18,6 +18,10 @@ constexpr size_t kBlock = 64;
 
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+/// The panels of a share of the outputs.
+inline size_t first_of(const Part& part, size_t panels) { return panels * part.index / part.count; }
+inline size_t end_of(const Part& part, size_t panels) { return panels * (part.index + 1) / part.count; }
+
 /// Everything about the shape that a packed weight's place follows from.
 struct Layout {
   size_t outputs;

@@ -93,6 +93,85 @@ void add(const float* a, size_t a_stride, const float* b, size_t b_stride, size_
   }
 }
 
+void multiply(const float* a, size_t a_stride, const float* b, size_t b_stride, size_t rows, size_t width, float* y,
+              size_t y_stride) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t r = 0; r < rows; ++r, a += a_stride, b += b_stride, y += y_stride) {
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) store(y + i, load(a + i) * load(b + i));
+    for (; i < width; ++i) y[i] = a[i] * b[i];
+  }
+}
+
+void rms_norm(const float* x, size_t x_stride, size_t rows, size_t groups, size_t width, const float* gamma,
+              float epsilon, float* y, size_t y_stride) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t part = 0; part < rows * groups; ++part) {
+    const float* in = x + part / groups * x_stride + part % groups * width;
+    float* out = y + part / groups * y_stride + part % groups * width;
+    const float mean = squared_distance(in, width, 0.0F) / static_cast<float>(width);
+    const F32 inverse = set(1.0F / __builtin_sqrtf(mean + epsilon));
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) store(out + i, load(in + i) * inverse * load(gamma + i));
+    if (i < width) {
+      store_part(out + i, load_part(in + i, width - i) * inverse * load_part(gamma + i, width - i), width - i);
+    }
+  }
+}
+
+/// One head of one row, pairs (i, i + pairs).
+inline void turn_halves(const float* x, size_t pairs, const float* cosines, const float* sines, float* y) {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t i = 0; i < pairs; i += kWidth) {
+    const size_t n = pairs - i < kWidth ? pairs - i : kWidth;
+    const F32 a = load_part(x + i, n);
+    const F32 b = load_part(x + pairs + i, n);
+    const F32 cosine = load_part(cosines + i, n);
+    const F32 sine = load_part(sines + i, n);
+    store_part(y + i, a * cosine - b * sine, n);
+    store_part(y + pairs + i, b * cosine + a * sine, n);
+  }
+}
+
+inline void turn_neighbours(const float* x, size_t pairs, const float* cosines, const float* sines, float* y) {
+  for (size_t i = 0; i < pairs; ++i) {
+    const float a = x[2 * i];
+    const float b = x[2 * i + 1];
+    y[2 * i] = a * cosines[i] - b * sines[i];
+    y[2 * i + 1] = b * cosines[i] + a * sines[i];
+  }
+}
+
+void rope(const RopeArgs& args) noexcept {
+  for (size_t r = 0; r < args.rows; ++r) {
+    const float* cosines = args.turns + r * 2 * args.pairs;
+    for (size_t h = 0; h < args.heads; ++h) {
+      const float* x = args.x + r * args.x_stride + h * args.head_width;
+      float* y = args.y + r * args.y_stride + h * args.head_width;
+      (args.neighbours ? turn_neighbours : turn_halves)(x, args.pairs, cosines, cosines + args.pairs, y);
+      for (size_t i = 2 * args.pairs; i < args.head_width; ++i) y[i] = x[i];
+    }
+  }
+}
+
+void to_f16(const float* x, size_t count, uint16_t* y) noexcept {
+  size_t i = 0;
+  for (; i + F32::kWidth <= count; i += F32::kWidth) store_f16(y + i, load(x + i));
+  if (i == count) return;
+  uint16_t lanes[F32::kWidth];
+  store_f16(lanes, load_part(x + i, count - i));
+  for (size_t j = i; j < count; ++j) y[j] = lanes[j - i];
+}
+
+void from_f16(const uint16_t* x, size_t count, float* y) noexcept {
+  size_t i = 0;
+  for (; i + F32::kWidth <= count; i += F32::kWidth) store(y + i, load_f16(x + i));
+  if (i == count) return;
+  uint16_t lanes[F32::kWidth] = {};
+  for (size_t j = i; j < count; ++j) lanes[j - i] = x[j];
+  store_part(y + i, load_f16(lanes), count - i);
+}
+
 void activate(Epilogue kind, const float* x, size_t x_stride, size_t rows, size_t width, float* y,
               size_t y_stride) noexcept {
   kRowsFunctions[static_cast<size_t>(kind)](x, x_stride, rows, width, y, y_stride);

@@ -94,6 +94,44 @@ inline F32 load_i8(const int8_t* p) {
   return {FloatVector{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
                       static_cast<float>(p[3])}};
 }
+/// Half precision, rounded to nearest even; too large becomes infinite.
+inline F32 load_f16(const uint16_t* p) {
+  F32 out{};
+  for (size_t i = 0; i < F32::kWidth; ++i) {
+    const uint32_t sign = (p[i] & 0x8000U) << 16U;
+    const uint32_t magnitude = p[i] & 0x7FFFU;
+    uint32_t bits = (magnitude << 13U) + (112U << 23U);
+    if (magnitude >= 0x7C00U) bits = 0x7F800000U | ((magnitude & 0x3FFU) << 13U);
+    if (magnitude < 0x0400U) {  // zero or subnormal
+      const float value = static_cast<float>(magnitude) * 0x1p-24F;
+      __builtin_memcpy(&bits, &value, sizeof(bits));
+    }
+    bits |= sign;
+    float value;
+    __builtin_memcpy(&value, &bits, sizeof(value));
+    out.v[i] = value;
+  }
+  return out;
+}
+inline void store_f16(uint16_t* p, F32 a) {
+  for (size_t i = 0; i < F32::kWidth; ++i) {
+    const float value = a.v[i];
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, sizeof(bits));
+    const uint32_t sign = (bits >> 16U) & 0x8000U;
+    const uint32_t magnitude = bits & 0x7FFFFFFFU;
+    uint32_t half = (magnitude - (112U << 23U) + 0xFFFU + ((magnitude >> 13U) & 1U)) >> 13U;
+    if (magnitude >= 0x477FF000U) half = magnitude > 0x7F800000U ? 0x7E00U : 0x7C00U;
+    if (magnitude < 0x38800000U) {  // subnormal: adding 0.5 aligns and rounds the mantissa
+      float shifted;
+      __builtin_memcpy(&shifted, &magnitude, sizeof(shifted));
+      shifted += 0.5F;
+      __builtin_memcpy(&half, &shifted, sizeof(half));
+      half -= 0x3F000000U;
+    }
+    p[i] = static_cast<uint16_t>(sign | half);
+  }
+}
 
 }  // namespace
 }  // namespace lathe::kernels

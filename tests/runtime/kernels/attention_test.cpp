@@ -90,6 +90,48 @@ TEST_CASE("attention takes long sequences and large scores", "[runtime][kernels]
   }
 }
 
+TEST_CASE("causal attention sees the keys up to its own position, within its window", "[runtime][kernels]") {
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t length : {1, 2, 5, 16, 31, 70, 130}) {
+      for (const size_t window : {0, 1, 3, 20, 40, 500}) {
+        INFO(kernel->name << ": length " << length << ", window " << window);
+        const Case c = make_case(length, 24, 0.4F);
+        GuardedBuffer scratch(kernel->attention_scratch_bytes(length, c.width));
+        std::memset(scratch.data(), 0xFF, kernel->attention_scratch_bytes(length, c.width));  // NaN
+        GuardedMatrix y(length, c.width, 2);
+        AttentionArgs args{c.q(),  c.k(),   c.v(),    c.stride,   c.stride,       c.stride, length, c.width, 0,
+                           length, c.scale, y.data(), y.stride(), scratch.data(), true,     0,      1,       window};
+        kernel->attention(args);
+        CHECK(scratch.intact());
+        CHECK(y.intact());
+        double worst = 0.0;
+        for (size_t r = 0; r < length; ++r) {  // the same over just the keys that it sees
+          const size_t begin = window == 0 || r < window ? 0 : r - window + 1;
+          Case part = c;
+          part.length = r + 1 - begin;
+          part.rows.erase(part.rows.begin(), part.rows.begin() + static_cast<std::ptrdiff_t>(begin * c.stride));
+          GuardedMatrix one(1, c.width, 0);
+          std::copy_n(y.data() + r * y.stride(), c.width, one.data());
+          worst = std::max(worst, worst_error(part, r - begin, 1, one));
+        }
+        CHECK(worst <= 1.0);
+      }
+    }
+  }
+}
+
+TEST_CASE("heads that share keys may stand for queries at one position", "[runtime][kernels]") {
+  const Case c = make_case(50, 16, 0.5F);
+  for (const auto* kernel : runnable(row_kernels())) {
+    INFO(kernel->name);
+    GuardedBuffer scratch(kernel->attention_scratch_bytes(50, 16));
+    GuardedMatrix y(3, 16, 0);
+    kernel->attention({c.q(), c.k(), c.v(), c.stride, c.stride, c.stride, 50, 16, 0, 3, c.scale, y.data(), y.stride(),
+                       scratch.data(), true, 49, 0, 0});
+    CHECK(worst_error(c, 0, 3, y) <= 1.0);
+  }
+}
+
 TEST_CASE("a query's attention does not depend on the queries computed with it", "[runtime][kernels]") {
   const Case c = make_case(77, 40, 0.3F);
   for (const auto* kernel : runnable(row_kernels())) {

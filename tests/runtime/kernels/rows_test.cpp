@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "formats/artifact/half.h"
 #include "tests/runtime/kernels/kernel_fixtures.h"
 
 namespace lathe::kernels {
@@ -209,6 +210,113 @@ TEST_CASE("accumulate_int8 adds the scaled row", "[runtime][kernels]") {
         const double exact = start[i] + 0.013F * static_cast<double>(x[i]);
         REQUIRE(std::abs(y.at(0, i) - exact) <= 1.2e-7 * (std::abs(start[i]) + std::abs(0.013 * x[i])));
       }
+    }
+  }
+}
+
+TEST_CASE("rms_norm agrees with double precision in every group", "[runtime][kernels]") {
+  Random random(31);
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t width : kWidths) {
+      INFO(kernel->name << ": width " << width);
+      constexpr size_t kGroups = 3;
+      const auto x = uniform_floats(random, 4 * (kGroups * width + 5), 2.0F);
+      const auto gamma = uniform_floats(random, width);
+      GuardedMatrix y(4, kGroups * width, 3);
+      kernel->rms_norm(x.data(), kGroups * width + 5, 4, kGroups, width, gamma.data(), 1e-6F, y.data(), y.stride());
+      CHECK(y.intact());
+      double worst = 0.0;
+      for (size_t r = 0; r < 4; ++r) {
+        for (size_t g = 0; g < kGroups; ++g) {
+          const float* row = x.data() + r * (kGroups * width + 5) + g * width;
+          double squares = 0.0;
+          for (size_t i = 0; i < width; ++i) squares += static_cast<double>(row[i]) * row[i];
+          const double inverse = 1.0 / std::sqrt(squares / static_cast<double>(width) + 1e-6);
+          for (size_t i = 0; i < width; ++i) {
+            worst = std::max(worst, std::abs(y.at(r, g * width + i) - row[i] * inverse * gamma[i]) / (1.0 + inverse));
+          }
+        }
+      }
+      CHECK(worst < 2e-6);
+    }
+  }
+}
+
+TEST_CASE("multiply takes rows of any width", "[runtime][kernels]") {
+  Random random(32);
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t width : kWidths) {
+      INFO(kernel->name << ": width " << width);
+      const auto a = uniform_floats(random, 3 * (width + 1));
+      const auto b = uniform_floats(random, 3 * (width + 2));
+      GuardedMatrix y(3, width, 1);
+      kernel->multiply(a.data(), width + 1, b.data(), width + 2, 3, width, y.data(), y.stride());
+      CHECK(y.intact());
+      size_t wrong = 0;
+      for (size_t r = 0; r < 3; ++r) {
+        for (size_t i = 0; i < width; ++i) wrong += y.at(r, i) != a[r * (width + 1) + i] * b[r * (width + 2) + i];
+      }
+      CHECK(wrong == 0);
+    }
+  }
+}
+
+TEST_CASE("rope turns the pairs of each head and leaves the rest", "[runtime][kernels]") {
+  Random random(33);
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const auto& [head_width, pairs] : {std::pair<size_t, size_t>{64, 32}, {20, 10}, {6, 1}, {34, 13}, {2, 1}}) {
+      for (const bool neighbours : {false, true}) {
+        INFO(kernel->name << ": head " << head_width << ", pairs " << pairs << (neighbours ? ", neighbours" : ""));
+        const size_t width = 3 * head_width;
+        const auto x = uniform_floats(random, 2 * width);
+        const auto turns = uniform_floats(random, 2 * 2 * pairs);
+        GuardedMatrix y(2, width, 2);
+        kernel->rope({x.data(), width, 2, 3, head_width, pairs, neighbours, turns.data(), y.data(), y.stride()});
+        CHECK(y.intact());
+        double worst = 0.0;
+        for (size_t r = 0; r < 2; ++r) {
+          for (size_t i = 0; i < width; ++i) {
+            const size_t at = i % head_width;
+            const float* head = x.data() + r * width + i - at;
+            double exact = head[at];
+            if (at < 2 * pairs) {
+              const size_t pair = neighbours ? at / 2 : at % pairs;
+              const bool second = neighbours ? at % 2 == 1 : at >= pairs;
+              const double a = head[neighbours ? 2 * pair : pair];
+              const double b = head[neighbours ? 2 * pair + 1 : pair + pairs];
+              const double cosine = turns[r * 2 * pairs + pair];
+              const double sine = turns[r * 2 * pairs + pairs + pair];
+              exact = second ? b * cosine + a * sine : a * cosine - b * sine;
+            }
+            worst = std::max(worst, std::abs(y.at(r, i) - exact));
+          }
+        }
+        CHECK(worst < 2e-7);
+      }
+    }
+  }
+}
+
+TEST_CASE("half precision rounds to nearest even and back is exact", "[runtime][kernels]") {
+  std::vector<float> values = {0.0F,  -0.0F, 1.0F,  65504.0F, 65519.0F, 65520.0F,
+                               -1e9F, 6e-8F, 3e-8F, 2.9e-8F,  6.1e-5F,  0.1F};
+  Random random(34);
+  for (const float value : uniform_floats(random, 200, 300.0F)) values.push_back(value);
+  for (const float value : uniform_floats(random, 200, 1e-5F)) values.push_back(value);
+  for (const auto* kernel : runnable(row_kernels())) {
+    INFO(kernel->name);
+    for (const size_t count : {size_t{1}, size_t{7}, size_t{16}, values.size()}) {
+      std::vector<uint16_t> halves(count + 1, 0xABCD);
+      std::vector<float> back(count + 1, 7.0F);
+      kernel->to_f16(values.data(), count, halves.data());
+      kernel->from_f16(halves.data(), count, back.data());
+      size_t wrong = 0;
+      for (size_t i = 0; i < count; ++i) {
+        wrong += halves[i] != f32_to_f16(values[i]) || back[i] != f16_to_f32(halves[i]);
+      }
+      CHECK(wrong == 0);
+      CHECK(halves[count] == 0xABCD);
+      CHECK(back[count] == 7.0F);
     }
   }
 }
