@@ -9,6 +9,8 @@
 #include "runtime/kernels/common/activation.inl.h"
 #include "runtime/kernels/avx512vnni/tile.inl.h"
 #include "runtime/kernels/avx512vnni/nibbles.inl.h"
+#include "runtime/kernels/avx512vnni/few_rows.inl.h"
+#include "runtime/kernels/avx512vnni/few_rows_masked.inl.h"
 // clang-format on
 
 namespace lathe::kernels {
@@ -47,6 +49,16 @@ inline void expand_int4_masks(const PackedInteger& weight, size_t index, int8_t*
   for_each_multiplied_block(layout, panel, weight.group, bytes + parts.multipliers, expand);
 }
 
+void run_int8_masked(const IntegerLinearArgs& args) noexcept {
+  if (args.rows <= kFewRows) return for_few_rows<FewMasked>(args);
+  run_expanded<expand_int8_masks>(args);
+}
+
+void run_int4_masked(const IntegerLinearArgs& args) noexcept {
+  if (args.rows <= kFewRows) return for_few_rows<FewMaskedInt4>(args);
+  run_expanded<expand_int4_masks>(args);
+}
+
 }  // namespace
 
 extern const IntegerLinearKernel kLinearInt8BitmaskVbmi2 = {"linear_int8_bitmask_avx512vnni_vbmi2",
@@ -57,7 +69,7 @@ extern const IntegerLinearKernel kLinearInt8BitmaskVbmi2 = {"linear_int8_bitmask
                                                             packed_bytes_int8_bitmask,
                                                             pack_int8_bitmask,
                                                             scratch_expanded,
-                                                            run_expanded<expand_int8_masks>};
+                                                            run_int8_masked};
 extern const IntegerLinearKernel kLinearInt4BitmaskVbmi2 = {"linear_int4_bitmask_avx512vnni_vbmi2",
                                                             Isa::avx512vnni,
                                                             IntegerFormat::int4_bitmask,
@@ -66,6 +78,6 @@ extern const IntegerLinearKernel kLinearInt4BitmaskVbmi2 = {"linear_int4_bitmask
                                                             packed_bytes_int4_bitmask,
                                                             pack_int4_bitmask,
                                                             scratch_expanded,
-                                                            run_expanded<expand_int4_masks>};
+                                                            run_int4_masked};
 
 }  // namespace lathe::kernels

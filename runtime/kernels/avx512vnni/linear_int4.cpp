@@ -9,6 +9,7 @@
 #include "runtime/kernels/common/activation.inl.h"
 #include "runtime/kernels/avx512vnni/tile.inl.h"
 #include "runtime/kernels/avx512vnni/nibbles.inl.h"
+#include "runtime/kernels/avx512vnni/few_rows.inl.h"
 // clang-format on
 
 namespace lathe::kernels {
@@ -30,17 +31,16 @@ inline void expand_int4_vectors(const PackedInteger& weight, size_t index, int8_
   for_each_multiplied_block(layout, panel, weight.group, bytes + parts.multipliers, expand);
 }
 
+void run_int4(const IntegerLinearArgs& args) noexcept {
+  if (args.rows <= kFewRows) return for_few_rows<FewInt4>(args);
+  run_expanded<expand_int4_vectors>(args);
+}
+
 }  // namespace
 
-extern const IntegerLinearKernel kLinearInt4Avx512Vnni = {"linear_int4_avx512vnni",
-                                                          Isa::avx512vnni,
-                                                          IntegerFormat::int4_dense,
-                                                          false,
-                                                          supports_int4,
-                                                          packed_bytes_int4,
-                                                          pack_int4_dense,
-                                                          scratch_expanded,
-                                                          run_expanded<expand_int4_vectors>};
+extern const IntegerLinearKernel kLinearInt4Avx512Vnni = {
+    "linear_int4_avx512vnni", Isa::avx512vnni, IntegerFormat::int4_dense, false,   supports_int4,
+    packed_bytes_int4,        pack_int4_dense, scratch_expanded,          run_int4};
 extern const IntegerLinearKernel kLinearInt8BitmaskAvx512Vnni = {"linear_int8_bitmask_avx512vnni",
                                                                  Isa::avx512vnni,
                                                                  IntegerFormat::int8_bitmask,

@@ -52,9 +52,9 @@ struct Prepared {
       : kernel(kernel_of), c(case_of), packed(kernel.packed_bytes(c.outputs, c.inputs)) {
     kernel.pack(c.weight.data(), c.outputs, c.inputs, packed.data());
   }
-  void run(size_t first, size_t rows, Epilogue epilogue, GuardedMatrix& y) {
+  void run(size_t first, size_t rows, Epilogue epilogue, GuardedMatrix& y, Part part = {}) {
     const PackedFloat weight{packed.data(), c.outputs, c.inputs, c.bias.data()};
-    kernel.run({c.x.data() + first * c.x_stride, c.x_stride, rows, &weight, y.data(), y.stride(), epilogue});
+    kernel.run({c.x.data() + first * c.x_stride, c.x_stride, rows, &weight, y.data(), y.stride(), epilogue, part});
   }
 };
 
@@ -104,6 +104,28 @@ TEST_CASE("a row's f32 result does not depend on the rows computed with it", "[r
       GuardedMatrix one(1, 100, 0);
       prepared.run(r, 1, Epilogue::gelu, one);
       REQUIRE(std::memcmp(one.data(), all.data() + r * all.stride(), 100 * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("the parts of an f32 layer's outputs add up to the layer", "[runtime][kernels]") {
+  for (const size_t outputs : {1, 16, 49, 200}) {
+    const Case c = make_case(outputs, 33, 9);
+    for (const auto* kernel : runnable(float_linear_kernels())) {
+      INFO(kernel->name << ": " << outputs << " outputs");
+      Prepared prepared(*kernel, c);
+      for (const size_t rows : {1, 9}) {
+        GuardedMatrix whole(rows, outputs, 3);
+        GuardedMatrix parts(rows, outputs, 3);
+        prepared.run(0, rows, Epilogue::none, whole);
+        for (size_t part = 0; part < 3; ++part) prepared.run(0, rows, Epilogue::none, parts, {part, 3});
+        CHECK(parts.intact());
+        size_t wrong = 0;
+        for (size_t r = 0; r < rows; ++r) {
+          for (size_t o = 0; o < outputs; ++o) wrong += parts.at(r, o) != whole.at(r, o);
+        }
+        CHECK(wrong == 0);
+      }
     }
   }
 }

@@ -100,11 +100,11 @@ struct Prepared {
         scratch(kernel.scratch_bytes(c.outputs, c.inputs)) {
     kernel.pack(c.weight(), packed.data());
   }
-  void run(size_t rows, Epilogue epilogue, GuardedMatrix& y) {
+  void run(size_t rows, Epilogue epilogue, GuardedMatrix& y, Part part = {}) {
     const PackedInteger weight{packed.data(),        c.outputs,    c.inputs, c.group, c.scales.data(),
                                c.column_sums.data(), c.bias.data()};
     kernel.run({c.x.data(), c.x_stride, c.x_scales.data(), c.x_zeros.data(), rows, &weight, y.data(), y.stride(),
-                epilogue, scratch.data()});
+                epilogue, scratch.data(), part});
   }
 };
 
@@ -127,7 +127,7 @@ void check_all_kernels(IntegerFormat format, const Case& c) {
     INFO(kernel->name << ": " << c.outputs << " outputs, " << c.inputs << " inputs, group " << c.group);
     Prepared prepared(*kernel, c);
     REQUIRE(prepared.packed.intact());
-    for (const size_t rows : {1, 2, 7, 8, 9, 64, 65}) {
+    for (const size_t rows : {1, 2, 3, 4, 5, 8, 9, 64, 65}) {
       INFO(rows << " rows");
       GuardedMatrix y(rows, c.outputs, 5);
       prepared.run(rows, Epilogue::none, y);
@@ -168,6 +168,32 @@ TEST_CASE("int4 kernels give the exact integers for every group", "[runtime][ker
 TEST_CASE("int4 bitmask kernels give the exact integers for every group and sparsity", "[runtime][kernels]") {
   for (const size_t group : {4, 7, 32}) {
     for (const double sparsity : {0.0, 0.5, 1.0}) check_shapes(IntegerFormat::int4_bitmask, group, sparsity);
+  }
+}
+
+TEST_CASE("the parts of a layer's outputs add up to the layer, and each leaves the rest alone", "[runtime][kernels]") {
+  for (const size_t outputs : {1, 17, 48, 100, 384}) {
+    for (const size_t group : {0, 32}) {
+      const Case c = make_case(outputs, 100, group, 0.5);
+      for (const auto* kernel : runnable(integer_linear_kernels())) {
+        if (!kernel->supports(c.weight())) continue;
+        INFO(kernel->name << ": " << outputs << " outputs, group " << group);
+        Prepared prepared(*kernel, c);
+        for (const size_t rows : {1, 9}) {
+          for (const size_t parts : {2, 3}) {
+            GuardedMatrix y(rows, outputs, 5);
+            std::fill_n(y.data(), rows * y.stride() - 5, NAN);
+            for (size_t part = 0; part < parts; ++part) prepared.run(rows, Epilogue::none, y, {part, parts});
+            CHECK(count_wrong(c, y, rows) == 0);
+            std::fill_n(y.data(), rows * y.stride() - 5, 7.0F);
+            prepared.run(rows, Epilogue::none, y, {1, parts});
+            size_t touched = 0;
+            for (size_t o = 0; o < outputs; ++o) touched += y.at(0, o) != 7.0F;
+            CHECK((outputs < 384 || touched < outputs));  // a small layer is one part
+          }
+        }
+      }
+    }
   }
 }
 
