@@ -23,8 +23,8 @@ Model::Model(Program program, const WeightLookup& weights, const std::string& wh
       const EncodedTensor weight = weights(name(0));
       const bool has_bias = op.weights.size() > 1 && op.weights[1] != kNone;
       const std::optional<EncodedTensor> bias = has_bias ? std::optional(weights(name(1))) : std::nullopt;
-      const auto [at, is_new] =
-          store_->linear.try_emplace(linear_key(program_, op), kernels_, weight, bias ? &*bias : nullptr);
+      const auto [at, is_new] = store_->linear.try_emplace(linear_key(program_, op), kernels_, store_->memory, weight,
+                                                           bias ? &*bias : nullptr);
       if (is_new) note(name(0), weight, at->second.kernel_name());
     } else {
       for (size_t slot = 0; slot < op.weights.size(); ++slot) {

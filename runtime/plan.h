@@ -80,6 +80,7 @@ struct Turns {
 
 /// Loaded weights by name. Node-based, so that steps may point into it.
 struct WeightStore {
+  PackedMemory memory;
   std::map<std::string, LinearWeight> linear;  // by linear_key(): a packed weight includes its bias
   std::map<std::string, TableWeight> tables;
   std::map<std::string, std::vector<float>> vectors;

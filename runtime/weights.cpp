@@ -56,7 +56,8 @@ const IntegerLinearKernel* KernelSet::integer_linear(IntegerFormat format, const
   return nullptr;
 }
 
-LinearWeight::LinearWeight(const KernelSet& kernels, const EncodedTensor& weight, const EncodedTensor* bias)
+LinearWeight::LinearWeight(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight,
+                           const EncodedTensor* bias)
     : outputs_(weight.rows()), inputs_(weight.cols()) {
   bias_.assign(outputs_ + kArrayPadding, 0.0f);
   if (bias != nullptr) {
@@ -64,13 +65,13 @@ LinearWeight::LinearWeight(const KernelSet& kernels, const EncodedTensor& weight
     std::copy(values.begin(), values.end(), bias_.begin());
   }
   if (value_codec(weight.encoding.values).integer) {
-    pack_integer(kernels, weight);
+    pack_integer(kernels, memory, weight);
   } else {
-    pack_float(kernels, weight);
+    pack_float(kernels, memory, weight);
   }
 }
 
-void LinearWeight::pack_integer(const KernelSet& kernels, const EncodedTensor& weight) {
+void LinearWeight::pack_integer(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight) {
   if (inputs_ > kMaxIntegerInputs) {
     fail(Errc::unsupported, message("an integer weight with ", inputs_, " inputs: sums of up to ", kMaxIntegerInputs,
                                     " products fit 32 bits"));
@@ -104,15 +105,19 @@ void LinearWeight::pack_integer(const KernelSet& kernels, const EncodedTensor& w
   if (integer_kernel_ == nullptr) {
     fail(Errc::unsupported, message("no kernel runs ", encoding_name(weight.encoding), " ", shape_text(weight.shape)));
   }
-  packed_ = AlignedBuffer<std::byte>(integer_kernel_->packed_bytes(source));
-  integer_kernel_->pack(source, packed_.data());
+  packed_bytes_ = integer_kernel_->packed_bytes(source);
+  std::byte* packed = memory.take(packed_bytes_);
+  integer_kernel_->pack(source, packed);
+  packed_ = packed;
 }
 
-void LinearWeight::pack_float(const KernelSet& kernels, const EncodedTensor& weight) {
+void LinearWeight::pack_float(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight) {
   float_kernel_ = kernels.float_linear;
   const std::vector<float> values = decode(weight);
-  packed_ = AlignedBuffer<std::byte>(float_kernel_->packed_bytes(outputs_, inputs_));
-  float_kernel_->pack(values.data(), outputs_, inputs_, packed_.data());
+  packed_bytes_ = float_kernel_->packed_bytes(outputs_, inputs_);
+  std::byte* packed = memory.take(packed_bytes_);
+  float_kernel_->pack(values.data(), outputs_, inputs_, packed);
+  packed_ = packed;
 }
 
 size_t LinearWeight::scratch_bytes() const {
@@ -123,13 +128,13 @@ const char* LinearWeight::kernel_name() const { return is_integer() ? integer_ke
 
 void LinearWeight::run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y,
                        size_t y_stride, kernels::Part part) const {
-  const kernels::PackedFloat weight{packed_.data(), outputs_, inputs_, bias_.data()};
+  const kernels::PackedFloat weight{packed_, outputs_, inputs_, bias_.data()};
   float_kernel_->run({x, x_stride, rows, &weight, y, y_stride, epilogue, part});
 }
 
 void LinearWeight::run(kernels::IntegerLinearArgs args) const {
-  const kernels::PackedInteger weight{packed_.data(),      outputs_,    inputs_, group_, scales_.data(),
-                                      column_sums_.data(), bias_.data()};
+  const kernels::PackedInteger weight{packed_,     outputs_, inputs_, group_, scales_.data(), column_sums_.data(),
+                                      bias_.data()};
   args.weight = &weight;
   integer_kernel_->run(args);
 }

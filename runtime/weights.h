@@ -8,6 +8,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/isa.h"
 #include "runtime/kernels/registry.h"
+#include "runtime/packed_memory.h"
 
 namespace lathe {
 
@@ -23,18 +24,18 @@ struct KernelSet {
                                                      const kernels::IntegerWeight& weight) const;
 };
 
-/// A linear layer, ready to run. Owns packed copies; immutable.
+/// A linear layer, ready to run; immutable. Its packed copy lies in `memory`.
 class LinearWeight {
  public:
   /// `bias` may be null (no bias). The tensors are only read during construction.
-  LinearWeight(const KernelSet& kernels, const EncodedTensor& weight, const EncodedTensor* bias);
+  LinearWeight(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight, const EncodedTensor* bias);
 
   bool is_integer() const { return integer_kernel_ != nullptr; }
   size_t outputs() const { return outputs_; }
   size_t inputs() const { return inputs_; }
   size_t scratch_bytes() const;
   const char* kernel_name() const;
-  size_t packed_bytes() const { return packed_.size(); }
+  size_t packed_bytes() const { return packed_bytes_; }
 
   /// Rows of f32 in, rows of f32 out; for weights that are not integer.
   void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride,
@@ -43,14 +44,15 @@ class LinearWeight {
   void run(kernels::IntegerLinearArgs args) const;
 
  private:
-  void pack_integer(const KernelSet& kernels, const EncodedTensor& weight);
-  void pack_float(const KernelSet& kernels, const EncodedTensor& weight);
+  void pack_integer(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight);
+  void pack_float(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight);
 
   size_t outputs_;
   size_t inputs_;
   const kernels::IntegerLinearKernel* integer_kernel_ = nullptr;
   const kernels::FloatLinearKernel* float_kernel_ = nullptr;
-  AlignedBuffer<std::byte> packed_;
+  const std::byte* packed_ = nullptr;
+  size_t packed_bytes_ = 0;
   std::vector<float> bias_;
   std::vector<float> scales_;
   std::vector<int32_t> column_sums_;
