@@ -28,30 +28,43 @@ class KvCache {
   void truncate(size_t sequence, size_t length);
   size_t bytes() const { return data_.size(); }
 
-  // For the executor. A layer is a causal attention, counted in program order; rows are [kv_heads * head_width].
+  // For the executor.
 
-  /// Stores rows of keys and values for the tokens [first, first + rows) of one head of the sequence.
-  void store(size_t layer, size_t sequence, size_t head, size_t first, size_t rows, const float* keys,
-             size_t key_stride, const float* values, size_t value_stride);
-  /// Keys (or values) of the tokens [first, first + rows) of one head as f32 [rows, head_width].
-  void load_keys(size_t layer, size_t sequence, size_t head, size_t first, size_t rows, float* out) const;
-  void load_values(size_t layer, size_t sequence, size_t head, size_t first, size_t rows, float* out) const;
+  /// One head of keys and values of one sequence; a layer is a causal attention, counted in program order.
+  struct Head {
+    size_t layer, sequence, head;
+  };
+  /// Stores rows of keys and values for the tokens [first, first + rows).
+  void store(const Head& head, size_t first, size_t rows, const float* keys, size_t key_stride, const float* values,
+             size_t value_stride);
+  /// Keys (or values) of the tokens [first, first + rows) as f32 [rows, head_width].
+  void load_keys(const Head& head, size_t first, size_t rows, float* out) const;
+  void load_values(const Head& head, size_t first, size_t rows, float* out) const;
+  /// Fills in where the head's keys, values and scales stand, and their layout.
+  void describe(const Head& head, kernels::CachedAttentionArgs& args) const;
   void set_length(size_t sequence, size_t length) { lengths_[sequence] = length; }
 
  private:
   struct Layer {
     size_t heads = 0;
     size_t head_width = 0;
-    size_t offset = 0;  // of its planes in data_
-    size_t bytes = 0;   // for each sequence
+    size_t value_stride = 0;  // elements
+    size_t key_bytes = 0;     // for each head: keys, then values, then the scales of both
+    size_t head_bytes = 0;
+    size_t offset = 0;  // in data_
   };
-  void load(size_t layer, size_t sequence, size_t head, bool values, size_t first, size_t rows, float* out) const;
-  std::byte* plane(size_t layer, size_t sequence, size_t head, bool values) const;
-  size_t row_bytes(const Layer& layer) const;
+  std::byte* keys(const Head& head) const;
+  std::byte* values(const Head& head) const { return keys(head) + layers_[head.layer].key_bytes; }
+  float* scales(const Head& head, bool of_values) const;
+  size_t element_bytes() const { return type_ == CacheType::f16 ? 2 : 1; }
+  /// One row as elements; returns its scale, 1 for f16.
+  float to_elements(const float* row, size_t width, std::byte* out) const;
+  void from_elements(const std::byte* elements, size_t count, float* out) const;
 
   const Model& model_;
   CacheType type_;
   size_t capacity_;
+  size_t padded_;  // capacity, a multiple of the block
   std::vector<size_t> lengths_;
   std::vector<Layer> layers_;
   AlignedBuffer<std::byte> data_;

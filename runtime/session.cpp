@@ -101,7 +101,10 @@ void Session::reserve(const std::vector<Chunk>& chunks, size_t longest, bool one
   size_t attention = 0;
   if (plan_.head_width != 0) {
     attention = round_up(model_.row_kernels().attention_scratch_bytes(longest, plan_.head_width), 64);
-    if (cached) attention += 2 * longest * plan_.head_width * sizeof(float);
+    if (cached) {
+      attention += 2 * longest * plan_.head_width * sizeof(float);
+      attention = std::max(attention, model_.row_kernels().attention_cached_scratch_bytes(longest, plan_.head_width));
+    }
   }
   for (size_t i = 0; i < workers_.size(); ++i) {
     Worker& worker = workers_[i];

@@ -83,6 +83,8 @@ class Session {
   void run_attention(const Chunk& chunk, const Segment& segment, const Crew& crew);
   std::vector<AttentionTask> attention_tasks(const Chunk& chunk, const Op& op, const Crew& crew) const;
   void attend(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew, Worker& runner);
+  void attend_one(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew,
+                  Worker& runner);
   void store_keys(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew);
   void run_pool(const Chunk& chunk, const Op& op, Worker& worker);
   void run_step(const Step& step, const Rows& rows);

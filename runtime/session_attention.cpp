@@ -59,13 +59,35 @@ void Session::store_keys(const Chunk& chunk, const Segment& segment, const Atten
   const Rows rows{&chunk, crew.home, crew.home, {row, 0, chunk.first_token() + row}};
   const float* k = address(segment.op.inputs[1], rows) + task.kv_head * head_width;
   const float* v = address(segment.op.inputs[2], rows) + task.kv_head * head_width;
-  chunk.options->cache->store(segment.layer, chunk.slot(task.sequence), task.kv_head,
+  chunk.options->cache->store({segment.layer, chunk.slot(task.sequence), task.kv_head},
                               positions_[chunk.batch->starts[task.sequence]], chunk.batch->length(task.sequence), k,
                               width, v, width);
 }
 
+// One token: its query heads that share keys look at the cache together.
+void Session::attend_one(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew,
+                         Worker& runner) {
+  const Op& op = segment.op;
+  const size_t row = chunk.batch->starts[task.sequence] - chunk.first_token() + task.first_query;
+  const Rows rows{&chunk, crew.home, crew.home, {row, 1, chunk.first_token() + row}};
+  const size_t position = positions_[chunk.batch->starts[task.sequence]] + task.first_query;
+  kernels::CachedAttentionArgs args{};
+  args.head_width = plan_.places[op.output].width / op.heads;
+  args.heads = op.heads / kv_heads_of(op);
+  const size_t offset = task.kv_head * args.heads * args.head_width;
+  args.q = address(op.inputs[0], rows) + offset;
+  args.y = address(op.output, rows) + offset;
+  args.end = position + 1;
+  args.first = op.window == 0 || position < op.window ? 0 : position - op.window + 1;
+  args.scale = 1.0f / std::sqrt(static_cast<float>(args.head_width));
+  args.scratch = runner.scratch.data();
+  chunk.options->cache->describe({segment.layer, chunk.slot(task.sequence), task.kv_head}, args);
+  model_.row_kernels().attention_cached(args);
+}
+
 void Session::attend(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew,
                      Worker& runner) {
+  if (chunk.options->cache != nullptr && task.queries == 1) return attend_one(chunk, segment, task, crew, runner);
   const Op& op = segment.op;
   const size_t width = plan_.places[op.output].width;
   const size_t head_width = width / op.heads;
@@ -95,24 +117,15 @@ void Session::attend(const Chunk& chunk, const Segment& segment, const Attention
     auto* keys = reinterpret_cast<float*>(
         runner.scratch.data() + round_up(model_.row_kernels().attention_scratch_bytes(args.length, head_width), 64));
     float* values = keys + args.length * head_width;
-    const size_t slot = chunk.slot(task.sequence);
-    cache->load_keys(segment.layer, slot, task.kv_head, begin, args.length, keys);
-    cache->load_values(segment.layer, slot, task.kv_head, begin, args.length, values);
+    const KvCache::Head head{segment.layer, chunk.slot(task.sequence), task.kv_head};
+    cache->load_keys(head, begin, args.length, keys);
+    cache->load_values(head, begin, args.length, values);
     args.k = keys;
     args.v = values;
     args.k_stride = args.v_stride = head_width;
   }
   const float* q = at(op.inputs[0], row + task.first_query) + task.kv_head * group * head_width;
   float* y = at(op.output, row + task.first_query) + task.kv_head * group * head_width;
-  if (task.queries == 1) {  // the heads of the group stand side by side, as if they were queries
-    args.queries = group;
-    args.step = 0;
-    args.q_stride = args.y_stride = head_width;
-    args.q = q;
-    args.y = y;
-    model_.row_kernels().attention(args);
-    return;
-  }
   args.q_stride = args.y_stride = width;
   for (size_t h = 0; h < group; ++h) {
     args.q = q + h * head_width;

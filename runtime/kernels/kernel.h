@@ -133,6 +133,27 @@ struct AttentionArgs {
   size_t window = 0;
 };
 
+/// Tokens that keys in a cache stand together in.
+inline constexpr size_t kCacheBlock = 16;
+
+/// The same for one token over a cache: `heads` query heads that share one head of keys and values look at the tokens
+/// [first, end). Elements are f16, or int8 where there are scales, one for each token.
+struct CachedAttentionArgs {
+  const float* q;  // [heads, head_width]
+  size_t heads;
+  size_t head_width;
+  const void* keys;    // [tokens / kCacheBlock][head_width][kCacheBlock]
+  const void* values;  // [tokens][value_stride]; rows are padded to a multiple of kCacheBlock elements
+  size_t value_stride;
+  const float* key_scales;  // null for f16; readable up to the next multiple of kCacheBlock, like the values'
+  const float* value_scales;
+  size_t first;
+  size_t end;
+  float scale;
+  float* y;       // [heads, head_width]
+  void* scratch;  // attention_cached_scratch_bytes(end, head_width), 64-byte aligned
+};
+
 /// Turns the pairs of every head of each row: (a, b) becomes (a cos - b sin, b cos + a sin).
 struct RopeArgs {
   const float* x;
@@ -168,6 +189,8 @@ struct RowKernels {
   void (*accumulate_int8)(const int8_t* x, float scale, size_t width, float* y) noexcept;
   size_t (*attention_scratch_bytes)(size_t length, size_t head_width) noexcept;
   void (*attention)(const AttentionArgs& args) noexcept;
+  size_t (*attention_cached_scratch_bytes)(size_t length, size_t head_width) noexcept;
+  void (*attention_cached)(const CachedAttentionArgs& args) noexcept;
   /// y = x / sqrt(mean(x^2) + epsilon) * gamma for each of the `groups` parts of `width` of each row; y may be x.
   void (*rms_norm)(const float* x, size_t x_stride, size_t rows, size_t groups, size_t width, const float* gamma,
                    float epsilon, float* y, size_t y_stride) noexcept;

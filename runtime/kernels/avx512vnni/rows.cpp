@@ -19,11 +19,27 @@ constexpr size_t kWidthVectors = 2;
 }  // namespace lathe::kernels
 
 #include "runtime/kernels/common/attention.inl.h"
+// clang-format off
+#include "runtime/kernels/common/attention_cached.inl.h"
+// clang-format on
 
 namespace lathe::kernels {
 
-extern const RowKernels kRowsAvx512Vnni = {
-    "rows_avx512vnni",       Isa::avx512vnni, add_layer_norm, add,      activate, quantize, accumulate_int8,
-    attention_scratch_bytes, attention,       rms_norm,       multiply, rope,     to_f16,   from_f16};
+extern const RowKernels kRowsAvx512Vnni = {"rows_avx512vnni",
+                                           Isa::avx512vnni,
+                                           add_layer_norm,
+                                           add,
+                                           activate,
+                                           quantize,
+                                           accumulate_int8,
+                                           attention_scratch_bytes,
+                                           attention,
+                                           attention_cached_scratch_bytes,
+                                           attention_cached,
+                                           rms_norm,
+                                           multiply,
+                                           rope,
+                                           to_f16,
+                                           from_f16};
 
 }  // namespace lathe::kernels

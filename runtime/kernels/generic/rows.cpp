@@ -19,11 +19,19 @@ constexpr size_t kWidthVectors = 2;
 }  // namespace lathe::kernels
 
 #include "runtime/kernels/common/attention.inl.h"
+// clang-format off
+#include "runtime/kernels/common/attention_cached.inl.h"
+// clang-format on
 
 namespace lathe::kernels {
 
-extern const RowKernels kRowsGeneric = {
-    "rows_generic",          Isa::generic, add_layer_norm, add,      activate, quantize, accumulate_int8,
-    attention_scratch_bytes, attention,    rms_norm,       multiply, rope,     to_f16,   from_f16};
+extern const RowKernels kRowsGeneric = {"rows_generic",   Isa::generic,
+                                        add_layer_norm,   add,
+                                        activate,         quantize,
+                                        accumulate_int8,  attention_scratch_bytes,
+                                        attention,        attention_cached_scratch_bytes,
+                                        attention_cached, rms_norm,
+                                        multiply,         rope,
+                                        to_f16,           from_f16};
 
 }  // namespace lathe::kernels

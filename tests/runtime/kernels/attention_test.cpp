@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 
+#include "formats/artifact/half.h"
 #include "tests/runtime/kernels/kernel_fixtures.h"
 
 namespace lathe::kernels {
@@ -129,6 +130,69 @@ TEST_CASE("heads that share keys may stand for queries at one position", "[runti
     kernel->attention({c.q(), c.k(), c.v(), c.stride, c.stride, c.stride, 50, 16, 0, 3, c.scale, y.data(), y.stride(),
                        scratch.data(), true, 49, 0, 0});
     CHECK(worst_error(c, 0, 3, y) <= 1.0);
+  }
+}
+
+TEST_CASE("attention over a cache agrees with attention over its rounded keys and values", "[runtime][kernels]") {
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t length : {1, 15, 16, 17, 100}) {
+      for (const auto& [width, heads] : {std::pair<size_t, size_t>{64, 3}, {8, 1}, {20, 5}, {128, 8}}) {
+        for (const size_t first : {size_t{0}, length / 2}) {
+          for (const bool bytes : {false, true}) {
+            INFO(kernel->name << ": length " << length << " from " << first << ", width " << width << ", heads "
+                              << heads << (bytes ? ", int8" : ", f16"));
+            Case c = make_case(length, width, 0.4F);
+            const size_t blocks = (length + kCacheBlock - 1) / kCacheBlock;
+            const size_t stride = padded_to(width, kCacheBlock);
+            std::vector<uint16_t> keys(blocks * kCacheBlock * width, 0x7E00), values(length * stride, 0x7E00);  // NaN
+            std::vector<int8_t> key_bytes(keys.size(), 77), value_bytes(values.size(), 77);
+            std::vector<float> key_scales(blocks * kCacheBlock, NAN), value_scales(blocks * kCacheBlock, NAN);
+            for (size_t s = 0; s < length; ++s) {
+              key_scales[s] = 0.01F + 0.0001F * static_cast<float>(s);
+              value_scales[s] = 0.02F;
+              for (size_t i = 0; i < width; ++i) {
+                float& k = c.rows[1 + width + s * c.stride + i];
+                float& v = c.rows[1 + 2 * width + s * c.stride + i];
+                const size_t at = s / kCacheBlock * kCacheBlock * width + i * kCacheBlock + s % kCacheBlock;
+                keys[at] = f32_to_f16(k);
+                values[s * stride + i] = f32_to_f16(v);
+                key_bytes[at] = static_cast<int8_t>(std::lround(k / key_scales[s]));
+                value_bytes[s * stride + i] = static_cast<int8_t>(std::lround(v / value_scales[s] / 1.1F));
+                k = bytes ? static_cast<float>(key_bytes[at]) * key_scales[s] : f16_to_f32(keys[at]);
+                v = bytes ? static_cast<float>(value_bytes[s * stride + i]) * value_scales[s]
+                          : f16_to_f32(values[s * stride + i]);
+              }
+            }
+            std::vector<float> q(heads * width);
+            for (size_t h = 0; h < heads; ++h) std::copy_n(c.q() + h % length * c.stride, width, &q[h * width]);
+            GuardedMatrix y(heads, width, 0);
+            GuardedBuffer scratch(kernel->attention_cached_scratch_bytes(length, width));
+            CachedAttentionArgs args{q.data(), heads, width,  keys.data(), values.data(), stride,        nullptr,
+                                     nullptr,  first, length, c.scale,     y.data(),      scratch.data()};
+            if (bytes) {
+              args.keys = key_bytes.data();
+              args.values = value_bytes.data();
+              args.key_scales = key_scales.data();
+              args.value_scales = value_scales.data();
+            }
+            kernel->attention_cached(args);
+            CHECK(scratch.intact());
+            CHECK(y.intact());
+            double worst = 0.0;
+            for (size_t h = 0; h < heads; ++h) {  // against double precision, over the keys that are seen
+              Case seen = c;
+              seen.length = length - first;
+              seen.rows.erase(seen.rows.begin(), seen.rows.begin() + static_cast<std::ptrdiff_t>(first * c.stride));
+              std::copy_n(&q[h * width], width, seen.rows.data() + 1);
+              GuardedMatrix one(1, width, 0);
+              std::copy_n(y.data() + h * y.stride(), width, one.data());
+              worst = std::max(worst, worst_error(seen, 0, 1, one));
+            }
+            CHECK(worst <= 3.0);  // values reach 1.3, and scales are multiplied in after the sums
+          }
+        }
+      }
+    }
   }
 }
 
