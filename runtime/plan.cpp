@@ -159,10 +159,14 @@ class Planner {
     step.linear = &weights_.linear.at(linear_key(program_, op));
     if (activation != nullptr) step.epilogue = static_cast<kernels::Epilogue>(activation->mode + 1);
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.linear->scratch_bytes());
-    if (!step.linear->is_integer() || quantized_ == step.a) return;
+    if (!step.linear->is_integer()) return;
+    step.wide = op.mode == static_cast<uint32_t>(InputBits::sixteen);
+    if (step.wide) plan_.pair_width = std::max<size_t>(plan_.pair_width, program_.values[op.output].width);
+    if (quantized_ == step.a && quantized_wide_ == step.wide) return;
     Step quantize;
     quantize.kind = StepKind::quantize;
     quantize.a = step.a;
+    quantize.wide = quantized_wide_ = step.wide;
     plan_.segments.back().steps.push_back(quantize);
     plan_.quantized_stride =
         std::max(plan_.quantized_stride, round_up(program_.values[step.a].width, kernels::kInputPadding));
@@ -249,6 +253,7 @@ class Planner {
   Plan plan_;
   size_t attentions_ = 0;
   size_t causal_ = 0;
+  bool quantized_wide_ = false;
   uint32_t quantized_ = kNone;  // the value that the quantized slot holds at this point of the segment
 };
 

@@ -57,6 +57,7 @@ struct Step {
   float epsilon = 0;
   Stream stream = Stream::tokens;
   kernels::Epilogue epilogue = kernels::Epilogue::none;
+  bool wide = false;        // quantize, linear: inputs of 16 bits, as two rows of 8
   uint32_t heads = 1;       // rms_norm, rope
   size_t turns = 0;         // rope: which of Plan::turns
   bool neighbours = false;  // rope
@@ -93,6 +94,7 @@ struct Plan {
   size_t sequence_columns = 0;  // floats for each sequence of a chunk
   size_t block_columns = 0;     // floats for each row of a block
   size_t quantized_stride = 0;  // bytes for each row of the quantized slot
+  size_t pair_width = 0;        // most outputs of a linear layer with wide inputs
   size_t scratch_bytes = 0;     // for the linear kernels
   size_t table_width = 0;       // widest table row
   uint32_t head_width = 0;      // widest attention head

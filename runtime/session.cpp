@@ -113,9 +113,10 @@ void Session::reserve(const std::vector<Chunk>& chunks, size_t longest, bool one
       grow(worker.turns, turns);
     }
     grow(worker.block, plan_.block_columns * kBlockRows);
-    grow(worker.quantized, plan_.quantized_stride * kBlockRows);
-    grow(worker.scales, kBlockRows);
-    grow(worker.zeros, kBlockRows);
+    grow(worker.quantized, plan_.quantized_stride * 2 * kBlockRows);
+    grow(worker.scales, 2 * kBlockRows);
+    grow(worker.zeros, 2 * kBlockRows);
+    grow(worker.pairs, plan_.pair_width * 2 * kPairRows);
     grow(worker.scratch, std::max(plan_.scratch_bytes, attention));
     grow(worker.table_row, plan_.table_width);
   }

@@ -64,6 +64,7 @@ class Session {
     AlignedBuffer<float> scales;
     AlignedBuffer<int32_t> zeros;
     AlignedBuffer<std::byte> scratch;
+    AlignedBuffer<float> pairs;  // outputs of wide inputs before they are joined
     AlignedBuffer<int8_t> table_row;
   };
   struct Chunk;          // consecutive sequences that go through the whole program together
@@ -88,6 +89,7 @@ class Session {
   void store_keys(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew);
   void run_pool(const Chunk& chunk, const Op& op, Worker& worker);
   void run_step(const Step& step, const Rows& rows);
+  void run_wide_linear(const Step& step, const Rows& rows, Worker& runner, kernels::Part part);
   void run_linear(const Step& step, const Rows& rows, Worker& runner, kernels::Part part);
   void gather(const Step& step, const Rows& rows);
   float* address(uint32_t value, const Rows& rows) const;

@@ -6,6 +6,9 @@
 
 namespace lathe {
 
+/// Rows of wide inputs that are multiplied before their outputs are joined: those stay in the cache.
+inline constexpr size_t kPairRows = 16;
+
 struct Session::Chunk {
   const TokenBatch* batch;
   std::span<const float* const> inputs;

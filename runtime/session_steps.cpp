@@ -32,12 +32,31 @@ void Session::gather(const Step& step, const Rows& rows) {
   }
 }
 
+// Each row of inputs stands as two of eight bits. In a part of the outputs just that part is joined.
+void Session::run_wide_linear(const Step& step, const Rows& rows, Worker& runner, kernels::Part part) {
+  const size_t out = plan_.places[step.output].width;
+  const Worker& block = *rows.block;
+  float* y = address(step.output, rows);
+  const auto [first, end] = step.linear->outputs_of(part);
+  for (size_t row = 0; row < rows.range.count; row += kPairRows) {
+    const size_t count = std::min(kPairRows, rows.range.count - row);
+    step.linear->run({block.quantized.data() + 2 * row * plan_.quantized_stride, plan_.quantized_stride,
+                      block.scales.data() + 2 * row, block.zeros.data() + 2 * row, 2 * count, nullptr,
+                      runner.pairs.data(), out, kernels::Epilogue::none, runner.scratch.data(), part},
+                     false);
+    model_.row_kernels().join_pairs(step.epilogue, runner.pairs.data() + first, out, step.linear->bias() + first, count,
+                                    end - first, y + row * out + first, out);
+  }
+}
+
 void Session::run_linear(const Step& step, const Rows& rows, Worker& runner, kernels::Part part) {
   const size_t in = plan_.places[step.a].width;
   const size_t out = plan_.places[step.output].width;
   const size_t n = rows.range.count;
   float* y = address(step.output, rows);
-  if (step.linear->is_integer()) {
+  if (step.wide) {
+    run_wide_linear(step, rows, runner, part);
+  } else if (step.linear->is_integer()) {
     const Worker& block = *rows.block;
     step.linear->run({block.quantized.data(), plan_.quantized_stride, block.scales.data(), block.zeros.data(), n,
                       nullptr, y, out, step.epilogue, runner.scratch.data(), part});
@@ -61,8 +80,8 @@ void Session::run_step(const Step& step, const Rows& rows) {
       gather(step, rows);
       break;
     case StepKind::quantize:
-      kernels.quantize(a, in, n, in, worker.quantized.data(), plan_.quantized_stride, worker.scales.data(),
-                       worker.zeros.data());
+      (step.wide ? kernels.quantize_wide : kernels.quantize)(
+          a, in, n, in, worker.quantized.data(), plan_.quantized_stride, worker.scales.data(), worker.zeros.data());
       break;
     case StepKind::linear:
       run_linear(step, rows, worker, {});

@@ -78,6 +78,7 @@ void LinearWeight::pack_integer(const KernelSet& kernels, PackedMemory& memory, 
   }
   std::vector<int8_t> integers(outputs_ * inputs_);
   scales_.assign(outputs_ + kArrayPadding, 0.0f);
+  no_bias_.assign(outputs_ + kArrayPadding, 0.0f);
   column_sums_.assign(outputs_ + kArrayPadding, 0);
   const std::vector<uint64_t> starts = row_starts(weight);
   for (size_t row = 0; row < outputs_; ++row) {
@@ -132,11 +133,21 @@ void LinearWeight::run(const float* x, size_t x_stride, size_t rows, kernels::Ep
   float_kernel_->run({x, x_stride, rows, &weight, y, y_stride, epilogue, part});
 }
 
-void LinearWeight::run(kernels::IntegerLinearArgs args) const {
-  const kernels::PackedInteger weight{packed_,     outputs_, inputs_, group_, scales_.data(), column_sums_.data(),
-                                      bias_.data()};
+void LinearWeight::run(kernels::IntegerLinearArgs args, bool with_bias) const {
+  const kernels::PackedInteger weight{packed_,
+                                      outputs_,
+                                      inputs_,
+                                      group_,
+                                      scales_.data(),
+                                      column_sums_.data(),
+                                      with_bias ? bias_.data() : no_bias_.data()};
   args.weight = &weight;
   integer_kernel_->run(args);
+}
+
+std::pair<size_t, size_t> LinearWeight::outputs_of(kernels::Part part) const {
+  const auto first = [&](size_t index) { return integer_kernel_->first_output(outputs_, index, part.count); };
+  return {first(part.index), first(part.index + 1)};
 }
 
 TableWeight::TableWeight(const KernelSet& kernels, const EncodedTensor& table)

@@ -2,6 +2,7 @@
 // Weights as the engine uses them: packed for the kernel that was chosen when the model was opened.
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "formats/artifact/encoding.h"
@@ -40,8 +41,12 @@ class LinearWeight {
   /// Rows of f32 in, rows of f32 out; for weights that are not integer.
   void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride,
            kernels::Part part = {}) const;
-  /// Quantized rows in; for integer weights. Fills in weight of `args`.
-  void run(kernels::IntegerLinearArgs args) const;
+  /// Quantized rows in; for integer weights. Fills in weight of `args`. Without bias where `with_bias` is false.
+  void run(kernels::IntegerLinearArgs args, bool with_bias = true) const;
+  /// The outputs that a part computes: [first, second). For integer weights.
+  std::pair<size_t, size_t> outputs_of(kernels::Part part) const;
+  /// Readable up to the next multiple of 64 outputs.
+  const float* bias() const { return bias_.data(); }
 
  private:
   void pack_integer(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight);
@@ -54,6 +59,7 @@ class LinearWeight {
   const std::byte* packed_ = nullptr;
   size_t packed_bytes_ = 0;
   std::vector<float> bias_;
+  std::vector<float> no_bias_;
   std::vector<float> scales_;
   std::vector<int32_t> column_sums_;
   size_t group_ = 0;

@@ -9,7 +9,7 @@ namespace lathe {
 namespace {
 
 constexpr std::array<OpTraits, kOpKinds> kOps = {{{OpKind::embedding, "embedding", 0, 1, 1, 3},
-                                                  {OpKind::linear, "linear", 1, 1, 2, 1},
+                                                  {OpKind::linear, "linear", 1, 1, 2, 2},
                                                   {OpKind::layer_norm, "layer_norm", 1, 2, 2, 1},
                                                   {OpKind::attention, "attention", 3, 0, 0, 2},
                                                   {OpKind::activation, "activation", 1, 0, 0, 5},

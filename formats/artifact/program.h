@@ -51,7 +51,10 @@ struct Value {
   bool operator==(const Value&) const = default;
 };
 
-/// `mode` is the Stream, Activation, Pooling, Attention or RopePairs of the kinds that have one.
+/// What a linear op with integer weights rounds its inputs to, token by token.
+enum class InputBits : uint32_t { eight = 0, sixteen = 1 };
+
+/// `mode` is the Stream, InputBits, Activation, Pooling, Attention or RopePairs of the kinds that have one.
 struct Op {
   OpKind kind = OpKind::add;
   std::vector<uint32_t> inputs;   // indices into Program::values

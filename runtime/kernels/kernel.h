@@ -77,6 +77,8 @@ struct IntegerLinearKernel {
   void (*pack)(const IntegerWeight& weight, void* packed) noexcept;
   size_t (*scratch_bytes)(size_t outputs, size_t inputs) noexcept;
   void (*run)(const IntegerLinearArgs& args) noexcept;
+  /// The first output of a part, and so where the one before it ends; `outputs` for the part behind the last.
+  size_t (*first_output)(size_t outputs, size_t index, size_t count) noexcept;
 };
 
 // ---- f32 linear ----
@@ -185,6 +187,14 @@ struct RowKernels {
   /// Entries from width up to out_stride are set to 0.
   void (*quantize)(const float* x, size_t x_stride, size_t rows, size_t width, uint8_t* out, size_t out_stride,
                    float* scales, int32_t* zeros) noexcept;
+  /// Two u8 rows for each row: x / scale + 256 * zero rounded to 16 bits, first the upper eight of them with scale
+  /// 256 * scale and that zero, then the lower eight with scale and zero 0. So the sum of what an integer linear
+  /// kernel makes of the two (without bias) is the product.
+  void (*quantize_wide)(const float* x, size_t x_stride, size_t rows, size_t width, uint8_t* out, size_t out_stride,
+                        float* scales, int32_t* zeros) noexcept;
+  /// y = epilogue(pairs[2 r] + pairs[2 r + 1] + bias) for each row r.
+  void (*join_pairs)(Epilogue kind, const float* pairs, size_t pair_stride, const float* bias, size_t rows,
+                     size_t width, float* y, size_t y_stride) noexcept;
   /// y += scale * x, for embedding tables of int8.
   void (*accumulate_int8)(const int8_t* x, float scale, size_t width, float* y) noexcept;
   size_t (*attention_scratch_bytes)(size_t length, size_t head_width) noexcept;

@@ -15,7 +15,7 @@ class StreamDecoder {
   /// `tokenizer` outlives the decoder.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
 
-  /// The characters that `id` completes; may be empty. Throws Error{usage} naming an id that is out of range.
+  /// The characters that `id` completes; may be empty. Errors as decode().
   std::string push(int32_t id);
   /// What is left at the end: U+FFFD for a character that never was completed. The decoder then is as new.
   std::string flush();

@@ -141,10 +141,9 @@ void Tokenizer::append_segment(const Finders& finders, std::string_view text, si
 }
 
 void Tokenizer::append_decoded(int32_t id, bool first, bool skip_special, std::string& out) const {
-  if (id < 0 || static_cast<size_t>(id) >= vocabulary_size()) {
-    fail(Errc::usage, message("tokenizer: id ", id, " in a vocabulary of ", vocabulary_size()));
-  }
-  if (skip_special && special_[static_cast<size_t>(id)]) return;
+  if (id < 0) fail(Errc::usage, message("tokenizer: id ", id, " is negative"));
+  const auto place = static_cast<size_t>(id);
+  if (place >= vocabulary_size() || (skip_special && special_[place])) return;
   encoder_->append_text(id, first, out);
 }
 

@@ -37,8 +37,9 @@ class Tokenizer {
   std::vector<int32_t> encode_plain(std::string_view text) const;
 
   /// The text that the ids stand for: the bytes of byte-level BPE, which are UTF-8 where the ids come from a text;
-  /// pieces of WordPiece joined, words apart by a blank. `skip_special` leaves special tokens out. Throws Error{usage}
-  /// naming an id that is out of range.
+  /// pieces of WordPiece joined, words apart by a blank. `skip_special` leaves special tokens out. Ids from
+  /// vocabulary_size() on, which an embedding with more rows than tokens can give, stand for nothing. Throws
+  /// Error{usage} naming a negative id.
   std::string decode(std::span<const int32_t> ids, bool skip_special = true) const;
   /// decode() of one token: `first` where it begins a text.
   void append_decoded(int32_t id, bool first, bool skip_special, std::string& out) const;

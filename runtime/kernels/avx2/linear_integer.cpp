@@ -116,9 +116,16 @@ inline void run_panel(const IntegerLinearArgs& args, const Panel& panel, const i
 
 namespace lathe::kernels {
 
-extern const IntegerLinearKernel kLinearInt8Avx2 = {
-    "linear_int8_avx2", Isa::avx2, IntegerFormat::int8_dense, false, supports_int8, packed_bytes_int8, pack_int8,
-    scratch_dense,      run_int8};
+extern const IntegerLinearKernel kLinearInt8Avx2 = {"linear_int8_avx2",
+                                                    Isa::avx2,
+                                                    IntegerFormat::int8_dense,
+                                                    false,
+                                                    supports_int8,
+                                                    packed_bytes_int8,
+                                                    pack_int8,
+                                                    scratch_dense,
+                                                    run_int8,
+                                                    first_output};
 extern const IntegerLinearKernel kLinearInt8BitmaskAvx2 = {"linear_int8_bitmask_avx2",
                                                            Isa::avx2,
                                                            IntegerFormat::int8_bitmask,
@@ -127,10 +134,11 @@ extern const IntegerLinearKernel kLinearInt8BitmaskAvx2 = {"linear_int8_bitmask_
                                                            packed_bytes_int8_bitmask,
                                                            pack_int8_bitmask,
                                                            scratch_expanded,
-                                                           run_expanded<expand_bitmask<false>>};
+                                                           run_expanded<expand_bitmask<false>>,
+                                                           first_output};
 extern const IntegerLinearKernel kLinearInt4Avx2 = {
-    "linear_int4_avx2", Isa::avx2,        IntegerFormat::int4_dense, false, supports_int4, packed_bytes_int4,
-    pack_int4_dense,    scratch_expanded, run_expanded<expand_int4>};
+    "linear_int4_avx2", Isa::avx2,        IntegerFormat::int4_dense, false,       supports_int4, packed_bytes_int4,
+    pack_int4_dense,    scratch_expanded, run_expanded<expand_int4>, first_output};
 extern const IntegerLinearKernel kLinearInt4BitmaskAvx2 = {"linear_int4_bitmask_avx2",
                                                            Isa::avx2,
                                                            IntegerFormat::int4_bitmask,
@@ -139,6 +147,7 @@ extern const IntegerLinearKernel kLinearInt4BitmaskAvx2 = {"linear_int4_bitmask_
                                                            packed_bytes_int4_bitmask,
                                                            pack_int4_bitmask,
                                                            scratch_expanded,
-                                                           run_expanded<expand_bitmask<true>>};
+                                                           run_expanded<expand_bitmask<true>>,
+                                                           first_output};
 
 }  // namespace lathe::kernels

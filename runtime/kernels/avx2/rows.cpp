@@ -28,6 +28,7 @@ namespace lathe::kernels {
 extern const RowKernels kRowsAvx2 = {"rows_avx2",      Isa::avx2,
                                      add_layer_norm,   add,
                                      activate,         quantize,
+                                     quantize_wide,    join_pairs,
                                      accumulate_int8,  attention_scratch_bytes,
                                      attention,        attention_cached_scratch_bytes,
                                      attention_cached, rms_norm,

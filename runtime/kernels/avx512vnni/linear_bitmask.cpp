@@ -69,7 +69,8 @@ extern const IntegerLinearKernel kLinearInt8BitmaskVbmi2 = {"linear_int8_bitmask
                                                             packed_bytes_int8_bitmask,
                                                             pack_int8_bitmask,
                                                             scratch_expanded,
-                                                            run_int8_masked};
+                                                            run_int8_masked,
+                                                            first_output};
 extern const IntegerLinearKernel kLinearInt4BitmaskVbmi2 = {"linear_int4_bitmask_avx512vnni_vbmi2",
                                                             Isa::avx512vnni,
                                                             IntegerFormat::int4_bitmask,
@@ -78,6 +79,7 @@ extern const IntegerLinearKernel kLinearInt4BitmaskVbmi2 = {"linear_int4_bitmask
                                                             packed_bytes_int4_bitmask,
                                                             pack_int4_bitmask,
                                                             scratch_expanded,
-                                                            run_int4_masked};
+                                                            run_int4_masked,
+                                                            first_output};
 
 }  // namespace lathe::kernels

@@ -39,8 +39,8 @@ void run_int4(const IntegerLinearArgs& args) noexcept {
 }  // namespace
 
 extern const IntegerLinearKernel kLinearInt4Avx512Vnni = {
-    "linear_int4_avx512vnni", Isa::avx512vnni, IntegerFormat::int4_dense, false,   supports_int4,
-    packed_bytes_int4,        pack_int4_dense, scratch_expanded,          run_int4};
+    "linear_int4_avx512vnni", Isa::avx512vnni, IntegerFormat::int4_dense, false,    supports_int4,
+    packed_bytes_int4,        pack_int4_dense, scratch_expanded,          run_int4, first_output};
 extern const IntegerLinearKernel kLinearInt8BitmaskAvx512Vnni = {"linear_int8_bitmask_avx512vnni",
                                                                  Isa::avx512vnni,
                                                                  IntegerFormat::int8_bitmask,
@@ -49,7 +49,8 @@ extern const IntegerLinearKernel kLinearInt8BitmaskAvx512Vnni = {"linear_int8_bi
                                                                  packed_bytes_int8_bitmask,
                                                                  pack_int8_bitmask,
                                                                  scratch_expanded,
-                                                                 run_expanded<expand_bitmask<false>>};
+                                                                 run_expanded<expand_bitmask<false>>,
+                                                                 first_output};
 extern const IntegerLinearKernel kLinearInt4BitmaskAvx512Vnni = {"linear_int4_bitmask_avx512vnni",
                                                                  Isa::avx512vnni,
                                                                  IntegerFormat::int4_bitmask,
@@ -58,6 +59,7 @@ extern const IntegerLinearKernel kLinearInt4BitmaskAvx512Vnni = {"linear_int4_bi
                                                                  packed_bytes_int4_bitmask,
                                                                  pack_int4_bitmask,
                                                                  scratch_expanded,
-                                                                 run_expanded<expand_bitmask<true>>};
+                                                                 run_expanded<expand_bitmask<true>>,
+                                                                 first_output};
 
 }  // namespace lathe::kernels

@@ -20,6 +20,7 @@ extern const IntegerLinearKernel kLinearInt8Avx512Vnni = {"linear_int8_avx512vnn
                                                           packed_bytes_int8,
                                                           pack_int8,
                                                           scratch_dense,
-                                                          run_int8};
+                                                          run_int8,
+                                                          first_output};
 
 }  // namespace lathe::kernels

@@ -35,6 +35,11 @@ inline size_t scratch_expanded(size_t, size_t inputs) noexcept {
   return round_up(kPanelOutputs * padded, kBlock) + tile_scratch_bytes(padded);
 }
 
+inline size_t first_output(size_t outputs, size_t index, size_t count) noexcept {
+  const size_t first = layout_of(outputs, kPaddedInputs, 0).panels * index / count * kPanelOutputs;
+  return first < outputs ? first : outputs;
+}
+
 inline void run_int8(const IntegerLinearArgs& args) noexcept {
   const Layout layout = layout_of(args.weight->outputs, args.weight->inputs, 0);
   for (size_t p = first_of(args.part, layout.panels); p < end_of(args.part, layout.panels); ++p) {

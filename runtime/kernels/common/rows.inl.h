@@ -236,5 +236,53 @@ void accumulate_int8(const int8_t* x, float scale, size_t width, float* y) noexc
   for (; i < width; ++i) y[i] += static_cast<float>(x[i]) * scale;
 }
 
+/// The zero point is a multiple of 256, so that it belongs to the upper bytes alone.
+void quantize_wide(const float* x, size_t x_stride, size_t rows, size_t width, uint8_t* out, size_t out_stride,
+                   float* scales, int32_t* zeros) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  constexpr float kSmallestRange = 1e-33F;
+  constexpr float kSteps = 65535.0F - 256.0F;  // what is left when the zero point is rounded
+  for (size_t r = 0; r < rows; ++r, x += x_stride, out += 2 * out_stride) {
+    const Range range = range_of(x, width);
+    const float extent = range.high - range.low;
+    const bool flat = extent < kSmallestRange;
+    const float inverse = flat ? 0.0F : kSteps / extent;
+    float lanes[kWidth];
+    store(lanes, round_nearest(set((0.0F - range.low) * inverse * (1.0F / 256.0F))));
+    scales[2 * r + 1] = flat ? 1.0F : extent / kSteps;
+    scales[2 * r] = 256.0F * scales[2 * r + 1];
+    zeros[2 * r] = static_cast<int32_t>(lanes[0]);
+    zeros[2 * r + 1] = 0;
+    const F32 zero = set(256.0F * lanes[0]);
+    uint8_t upper[kWidth];
+    uint8_t lower[kWidth];
+    for (size_t i = 0; i < width; i += kWidth) {
+      const size_t n = width - i < kWidth ? width - i : kWidth;
+      const F32 whole = round_nearest(load_part(x + i, n) * set(inverse)) + zero;
+      const F32 held = min(max(whole, set(0.0F)), set(65535.0F));
+      const F32 high = round_nearest((held - set(127.5F)) * set(1.0F / 256.0F));
+      store_u8(upper, high);
+      store_u8(lower, held - high * set(256.0F));
+      __builtin_memcpy(out + i, upper, n);
+      __builtin_memcpy(out + out_stride + i, lower, n);
+    }
+    __builtin_memset(out + width, 0, out_stride - width);
+    __builtin_memset(out + out_stride + width, 0, out_stride - width);
+  }
+}
+
+void join_pairs(Epilogue kind, const float* pairs, size_t pair_stride, const float* bias, size_t rows, size_t width,
+                float* y, size_t y_stride) noexcept {
+  constexpr size_t kWidth = F32::kWidth;
+  for (size_t r = 0; r < rows; ++r, pairs += 2 * pair_stride, y += y_stride) {
+    size_t i = 0;
+    for (; i + kWidth <= width; i += kWidth) {
+      store(y + i, load(pairs + i) + load(pairs + pair_stride + i) + load(bias + i));
+    }
+    for (; i < width; ++i) y[i] = pairs[i] + pairs[pair_stride + i] + bias[i];
+    if (kind != Epilogue::none) activate(kind, y, y_stride, 1, width, y, y_stride);
+  }
+}
+
 }  // namespace
 }  // namespace lathe::kernels

@@ -51,9 +51,16 @@ inline void run_panel(const IntegerLinearArgs& args, const Panel& panel, const i
 
 namespace lathe::kernels {
 
-extern const IntegerLinearKernel kLinearInt8Generic = {
-    "linear_int8_generic", Isa::generic, IntegerFormat::int8_dense, false, supports_int8, packed_bytes_int8, pack_int8,
-    scratch_dense,         run_int8};
+extern const IntegerLinearKernel kLinearInt8Generic = {"linear_int8_generic",
+                                                       Isa::generic,
+                                                       IntegerFormat::int8_dense,
+                                                       false,
+                                                       supports_int8,
+                                                       packed_bytes_int8,
+                                                       pack_int8,
+                                                       scratch_dense,
+                                                       run_int8,
+                                                       first_output};
 extern const IntegerLinearKernel kLinearInt8BitmaskGeneric = {"linear_int8_bitmask_generic",
                                                               Isa::generic,
                                                               IntegerFormat::int8_bitmask,
@@ -62,10 +69,11 @@ extern const IntegerLinearKernel kLinearInt8BitmaskGeneric = {"linear_int8_bitma
                                                               packed_bytes_int8_bitmask,
                                                               pack_int8_bitmask,
                                                               scratch_expanded,
-                                                              run_expanded<expand_bitmask<false>>};
+                                                              run_expanded<expand_bitmask<false>>,
+                                                              first_output};
 extern const IntegerLinearKernel kLinearInt4Generic = {
-    "linear_int4_generic", Isa::generic,     IntegerFormat::int4_dense, false, supports_int4, packed_bytes_int4,
-    pack_int4_dense,       scratch_expanded, run_expanded<expand_int4>};
+    "linear_int4_generic", Isa::generic,     IntegerFormat::int4_dense, false,       supports_int4, packed_bytes_int4,
+    pack_int4_dense,       scratch_expanded, run_expanded<expand_int4>, first_output};
 extern const IntegerLinearKernel kLinearInt4BitmaskGeneric = {"linear_int4_bitmask_generic",
                                                               Isa::generic,
                                                               IntegerFormat::int4_bitmask,
@@ -74,6 +82,7 @@ extern const IntegerLinearKernel kLinearInt4BitmaskGeneric = {"linear_int4_bitma
                                                               packed_bytes_int4_bitmask,
                                                               pack_int4_bitmask,
                                                               scratch_expanded,
-                                                              run_expanded<expand_bitmask<true>>};
+                                                              run_expanded<expand_bitmask<true>>,
+                                                              first_output};
 
 }  // namespace lathe::kernels

@@ -28,6 +28,7 @@ namespace lathe::kernels {
 extern const RowKernels kRowsGeneric = {"rows_generic",   Isa::generic,
                                         add_layer_norm,   add,
                                         activate,         quantize,
+                                        quantize_wide,    join_pairs,
                                         accumulate_int8,  attention_scratch_bytes,
                                         attention,        attention_cached_scratch_bytes,
                                         attention_cached, rms_norm,

@@ -321,4 +321,61 @@ TEST_CASE("half precision rounds to nearest even and back is exact", "[runtime][
   }
 }
 
+TEST_CASE("wide quantization keeps sixteen bits in two rows", "[runtime][kernels]") {
+  Random random(35);
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t width : kWidths) {
+      for (const float shift : {0.0F, 3.0F, -3.0F}) {
+        INFO(kernel->name << ": width " << width << ", shift " << shift);
+        std::vector<float> x = uniform_floats(random, 3 * width, 2.0F);
+        for (size_t i = 0; i < 2 * width; ++i) x[i] += shift;
+        std::fill(x.begin() + static_cast<std::ptrdiff_t>(2 * width), x.end(), 0.0F);  // a flat row
+        const size_t stride = padded_to(width, kInputPadding);
+        GuardedBuffer out(6 * stride);
+        std::vector<float> scales(6);
+        std::vector<int32_t> zeros(6);
+        kernel->quantize_wide(x.data(), width, 3, width, static_cast<uint8_t*>(out.data()), stride, scales.data(),
+                              zeros.data());
+        CHECK(out.intact());
+        const auto* bytes = static_cast<const uint8_t*>(out.data());
+        double worst = 0.0;
+        for (size_t r = 0; r < 3; ++r) {
+          CHECK(zeros[2 * r + 1] == 0);
+          CHECK(scales[2 * r] == 256.0F * scales[2 * r + 1]);
+          for (size_t i = 0; i < width; ++i) {
+            const double upper = (bytes[2 * r * stride + i] - zeros[2 * r]) * static_cast<double>(scales[2 * r]);
+            const double lower = bytes[(2 * r + 1) * stride + i] * static_cast<double>(scales[2 * r + 1]);
+            worst = std::max(worst, std::abs(upper + lower - x[r * width + i]) / (r == 2 ? 1.0 : scales[2 * r + 1]));
+          }
+        }
+        CHECK(worst <= 0.52);
+      }
+    }
+  }
+}
+
+TEST_CASE("pairs of rows are joined with bias and activation", "[runtime][kernels]") {
+  Random random(36);
+  for (const auto* kernel : runnable(row_kernels())) {
+    for (const size_t width : kWidths) {
+      INFO(kernel->name << ": width " << width);
+      const auto pairs = uniform_floats(random, 4 * (width + 3));
+      const auto bias = uniform_floats(random, width);
+      for (const Epilogue epilogue : {Epilogue::none, Epilogue::relu}) {
+        GuardedMatrix y(2, width, 2);
+        kernel->join_pairs(epilogue, pairs.data(), width + 3, bias.data(), 2, width, y.data(), y.stride());
+        CHECK(y.intact());
+        size_t wrong = 0;
+        for (size_t r = 0; r < 2; ++r) {
+          for (size_t i = 0; i < width; ++i) {
+            const float sum = pairs[2 * r * (width + 3) + i] + pairs[(2 * r + 1) * (width + 3) + i] + bias[i];
+            wrong += y.at(r, i) != (epilogue == Epilogue::relu ? std::max(sum, 0.0F) : sum);
+          }
+        }
+        CHECK(wrong == 0);
+      }
+    }
+  }
+}
+
 }  // namespace lathe::kernels

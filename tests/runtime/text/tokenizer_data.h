@@ -2,10 +2,13 @@
 // A small hand-made tokenizer, and the recorded references of tests/data/tokenizer (LATHE_TEST_SOURCE is the folder
 // tests/).
 
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -13,6 +16,7 @@
 #include <vector>
 
 #include "formats/artifact/tokenizer_spec.h"
+#include "runtime/text/utf8.h"
 
 namespace lathe::test {
 
@@ -26,6 +30,42 @@ inline TokenizerSpec small_spec() {
   spec.end_id = 3;
   spec.pad_id = 0;
   for (const uint32_t id : {0, 1, 2, 3, 4}) spec.added_tokens.push_back({.id = id, .content = spec.vocabulary[id]});
+  return spec;
+}
+
+/// Byte-level BPE of all bytes: byte b is token b, written by its stand-in; then a few merges and added tokens.
+inline TokenizerSpec small_bpe_spec() {
+  TokenizerSpec spec;
+  spec.kind = TokenizerKind::byte_bpe;
+  char32_t next = 256;
+  for (char32_t byte = 0; byte < 256; ++byte) {
+    const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+    text::append_utf8(printable ? byte : next++, spec.vocabulary.emplace_back());
+  }
+  const auto merge = [&](uint32_t left, uint32_t right) {
+    spec.merges.push_back({left, right, static_cast<uint32_t>(spec.vocabulary.size())});
+    spec.vocabulary.push_back(spec.vocabulary[left] + spec.vocabulary[right]);
+  };
+  merge('h', 'e');                                                        // 256
+  merge('l', 'l');                                                        // 257
+  merge(256, 257);                                                        // 258: hell
+  merge(' ', 'w');                                                        // 259
+  merge('o', 'r');                                                        // 260
+  merge(0xC3, 0xA9);                                                      // 261: e with acute
+  merge(258, 'o');                                                        // 262: hello
+  merge('a', 'a');                                                        // 263
+  merge(263, 263);                                                        // 264: aaaa
+  for (const char* content : {"<|im_start|>", "<|im_end|>", "<tool>"}) {  // 265, 266, 267
+    spec.added_tokens.push_back({.id = static_cast<uint32_t>(spec.vocabulary.size()), .content = content});
+    spec.vocabulary.emplace_back(content);
+  }
+  spec.added_tokens.back().special = false;
+  spec.unknown_id = spec.begin_id = kNoToken;
+  spec.end_id = spec.pad_id = 266;
+  spec.max_length = 1000;
+  spec.stop_ids = {266};
+  spec.chat = ChatForm::chatml;
+  spec.default_system = "Be kind.";
   return spec;
 }
 
@@ -51,8 +91,39 @@ inline std::vector<std::string> split(const std::string& text, char separator) {
   return fields;
 }
 
+/// \u{HEX} is a code point, \\ a backslash.
+inline std::string unescaped(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '\\') {
+      out += text[at];
+    } else if (text[++at] == 'u') {
+      const size_t end = text.find('}', at);
+      const std::string digits(text.substr(at + 2, end - at - 2));
+      text::append_utf8(static_cast<char32_t>(std::stoul(digits, nullptr, 16)), out);
+      at = end;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
+}
+
+inline std::string count_and_hash(const std::vector<int32_t>& ids) {
+  const std::string_view bytes(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof ids[0]);
+  char text[64];
+  std::snprintf(text, sizeof text, "%zu %016" PRIx64, ids.size(), fnv1a(bytes));
+  return text;
+}
+
 inline std::filesystem::path recorded(std::string_view name) {
   return std::filesystem::path(LATHE_TEST_SOURCE) / "data/tokenizer" / name;
+}
+
+inline std::string text_of(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) throw std::runtime_error("cannot read " + path.string());
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 /// The folder that experiments/data/fetch.py fills; empty where $LATHE_TEST_DATA does not name one.

@@ -2,8 +2,6 @@
 // (experiments/references/record_tokenizer_ids.py).
 
 #include <catch2/catch.hpp>
-#include <cinttypes>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,13 +9,14 @@
 
 #include "formats/hf_tokenizer.h"
 #include "runtime/text/tokenizer.h"
-#include "runtime/text/utf8.h"
 #include "tests/runtime/text/tokenizer_data.h"
 
 namespace lathe {
 namespace {
 
+using test::count_and_hash;
 using test::fetched_data;
+using test::unescaped;
 
 /// Absent, with a warning that says why, where the data have not been fetched.
 std::optional<Tokenizer> minilm_tokenizer() {
@@ -29,35 +28,10 @@ std::optional<Tokenizer> minilm_tokenizer() {
   return Tokenizer(read_hf_tokenizer(folder));
 }
 
-/// \u{HEX} is a code point, \\ a backslash.
-std::string unescaped(std::string_view text) {
-  std::string out;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (text[at] != '\\') {
-      out += text[at];
-    } else if (text[++at] == 'u') {
-      const size_t end = text.find('}', at);
-      const std::string digits(text.substr(at + 2, end - at - 2));
-      text::append_utf8(static_cast<char32_t>(std::stoul(digits, nullptr, 16)), out);
-      at = end;
-    } else {
-      out += text[at];
-    }
-  }
-  return out;
-}
-
 std::string joined(const std::vector<int32_t>& ids) {
   std::string out;
   for (const int32_t id : ids) out += (out.empty() ? "" : " ") + std::to_string(id);
   return out;
-}
-
-std::string count_and_hash(const std::vector<int32_t>& ids) {
-  const std::string_view bytes(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof ids[0]);
-  char text[64];
-  std::snprintf(text, sizeof text, "%zu %016" PRIx64, ids.size(), test::fnv1a(bytes));
-  return text;
 }
 
 TEST_CASE("hard cases get the ids of Hugging Face tokenizers", "[text][data]") {
