@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/speed.h"
 #include "cli/text.h"
+#include "compress/report_common.h"
 
 namespace lathe::cli {
 namespace {
@@ -72,12 +73,33 @@ Json to_json(const std::vector<Bench>& results) {
                        {"models", models}});
 }
 
+// One file's cases of a decoder beside the others'.
+std::string decoder_table(const std::vector<Bench>& results) {
+  std::vector<std::vector<std::string>> rows = {
+      {"case", "batch", "threads", "runs", "p50 ms", "p90 ms", "tokens/s", "cache", "speed", "file"}};
+  for (size_t i = 0; i < results[0].cases.size(); ++i) {
+    for (const Bench& bench : results) {
+      const SpeedCase& speed = bench.cases[i];
+      rows.push_back({reporting::case_key(speed), std::to_string(speed.batch), std::to_string(speed.threads),
+                      std::to_string(speed.runs), fixed(speed.p50_ms, 2), fixed(speed.p90_ms, 2),
+                      fixed(speed.tokens_per_second, 1), bytes_text(speed.cache_bytes),
+                      fixed(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
+    }
+  }
+  if (results.size() == 1) {
+    for (auto& row : rows) row.resize(8);
+  }
+  return table(rows, "lrrrrrrrrl") +
+         "\n  ppN: a prompt of N tokens, and so the time to the first token; tgN: N tokens one by one\n";
+}
+
 std::string to_text(const std::vector<Bench>& results) {
   std::vector<std::vector<std::string>> facts = {{"file", "size", "load", "packed", "peak memory", "kernels"}};
   for (const Bench& bench : results) {
     facts.push_back({bench.file, bytes_text(bench.bytes), fixed(bench.load_ms, 1) + " ms",
                      bytes_text(bench.packed_bytes), bytes_text(bench.peak_memory_bytes), bench.isa});
   }
+  if (results[0].cases[0].kind != SpeedKind::forward) return table(facts, "lrrrrl") + "\n" + decoder_table(results);
   std::vector<std::vector<std::string>> rows = {
       {"batch", "length", "threads", "runs", "p50 ms", "p90 ms", "p99 ms", "tokens/s", "speed", "file"}};
   for (size_t i = 0; i < results[0].cases.size(); ++i) {
@@ -103,8 +125,9 @@ int bench_command(const std::vector<std::string>& args) {
   bool json = false;
   bool quiet = false;
   Options options("compress bench", "FILE...",
-                  "Measures forward passes: latency percentiles by nearest rank, tokens per second at the median, load "
-                  "time and the largest resident memory. Several files are measured in turns, so that drift of the "
+                  "Measures forward passes, or of a decoder prompts and tokens one by one: latency percentiles by "
+                  "nearest rank, tokens per second at the median, load time and the largest resident memory. Several "
+                  "files are measured in turns, so that drift of the "
                   "machine hits all alike; the first is the reference of the speed column.");
   add_speed_options(options, grid);
   options.group("Output")

@@ -15,6 +15,7 @@ int run_command(const std::vector<std::string>& args);
 int eval_command(const std::vector<std::string>& args);
 int bench_command(const std::vector<std::string>& args);
 int compare_command(const std::vector<std::string>& args);
+int export_command(const std::vector<std::string>& args);
 int verify_command(const std::vector<std::string>& args);
 int train_command(const std::vector<std::string>& args);
 

@@ -18,6 +18,7 @@ struct CompareArguments {
   std::optional<std::string> texts;
   std::optional<std::string> folder;
   uint64_t first = 0;
+  WindowArguments windows;
   SpeedGrid grid;
   bool no_speed = false;
   bool json = false;
@@ -25,7 +26,7 @@ struct CompareArguments {
 };
 
 bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
-  compare.grid.batches = {1, 32};
+  compare.grid.default_batches = {1, 32};
   Options options("compress compare", "A B...",
                   "Measures artifacts side by side: accuracy, size, speed in turns, memory. The first is the reference "
                   "of every ratio and of fidelity.");
@@ -33,6 +34,7 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
       .text("eval,e", "TASK:FILE", task_spec_help(), compare.task)
       .text("texts", "FILE", "texts for fidelity, one a line (default: those of --eval)", compare.texts)
       .integer("first", "N", "only the first N of the texts for fidelity", 1, UINT32_MAX, compare.first);
+  add_window_options(options, compare.windows);
   add_speed_options(options, compare.grid);
   options.flag("no-speed", "leave out speed and memory", compare.no_speed);
   options.group("Output")
@@ -41,6 +43,26 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
       .flag("quiet,q", "no progress", compare.quiet)
       .operands(2, kMaxFiles, compare.files);
   return options.parse(args);
+}
+
+// What accuracy is measured on, for the kind of the first model.
+void set_accuracy(const CompareArguments& compare, ComparisonRequest& request) {
+  const Task task = task_of(compare.files[0]);
+  check_accuracy_options(task, compare.first, compare.windows);
+  std::optional<TaskSpec> spec;
+  if (compare.task) spec = parse_task_spec(*compare.task, "--eval");
+  if (!task.generates()) {
+    if (spec) request.task = read_task(*spec, task, compare.files[0]);
+    request.texts = fidelity_texts(compare.texts, request.task, compare.first);
+    return;
+  }
+  if (spec) check_task_fits(*spec, task, compare.files[0]);
+  if (spec && compare.texts) {
+    fail(Errc::usage,
+         "--eval and --texts cannot be given together for models that generate text: one text serves both");
+  }
+  request.language_file = spec ? std::optional(spec->file) : compare.texts;
+  request.windows = compare.windows;
 }
 
 }  // namespace
@@ -52,11 +74,7 @@ int compare_command(const std::vector<std::string>& args) {
 
   ComparisonRequest request;
   request.files.assign(compare.files.begin(), compare.files.end());
-  if (compare.task) {
-    const TaskSpec spec = parse_task_spec(*compare.task, "--eval");
-    request.task = read_task(spec, task_of(compare.files[0]), compare.files[0]);
-  }
-  request.texts = fidelity_texts(compare.texts, request.task, compare.first);
+  set_accuracy(compare, request);
   request.speed = !compare.no_speed;
   request.grid = compare.grid;
 

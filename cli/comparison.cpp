@@ -58,6 +58,25 @@ void measure_accuracy(const ComparisonRequest& request, const std::vector<TimedM
   }
 }
 
+// Perplexity of each model, and how far the predictions of the others are from the first one's.
+void measure_language(const ComparisonRequest& request, const std::vector<TimedModel>& opened, Report& report,
+                      Progress& progress) {
+  if (!request.language_file) return;
+  check_same_task(opened);
+  const Artifact& first = *opened.front().model.artifact();
+  for (const TimedModel& each : opened) check_same_tokens(first, *each.model.artifact());
+  const LanguageData data = language_data(*request.language_file, first, request.windows);
+  Session reference(opened.front().model);
+  for (size_t i = 1; i < opened.size(); ++i) {
+    check_not_stopped(progress);
+    Session session(opened[i].model);
+    const LanguageFidelity measured = compare_language(reference, session, data, progress);
+    report.models[0].task = language_result(data, measured.original);
+    report.models[i].task = language_result(data, measured.compressed);
+    report.models[i].predictions = measured.result();
+  }
+}
+
 void measure_speed_and_memory(const ComparisonRequest& request, const std::vector<TimedModel>& opened, Report& report,
                               Progress& progress) {
   std::vector<const Model*> models;
@@ -94,6 +113,7 @@ Report compare_artifacts(const ComparisonRequest& request, Progress& progress) {
   report.provenance_json = object_text(layout::Section::provenance, "provenance");
   report.title = message("Comparison of ", report.models.size(), " models");
   measure_accuracy(request, opened, report, progress);
+  measure_language(request, opened, report, progress);
   if (request.speed) measure_speed_and_memory(request, opened, report, progress);
   return report;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/evaluation.h"
 #include "cli/speed.h"
 #include "compress/evaluate.h"
 
@@ -16,7 +17,9 @@ struct ComparisonRequest {
   std::vector<std::string> names;            // as many, or empty: the files' stems
   std::optional<LabelledTask> task;          // absent: no accuracy
   std::vector<std::string> texts;            // empty: no fidelity to the first
-  bool speed = true;                         // speed, interleaved, and peak memory
+  std::optional<std::string> language_file;  // of models that generate: the text for perplexity and predictions
+  WindowArguments windows;
+  bool speed = true;  // speed, interleaved, and peak memory
   SpeedGrid grid;
 };
 

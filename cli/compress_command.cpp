@@ -46,6 +46,8 @@ VerifyOptions verify_options(const CompressArguments& a) {
   options.texts_file = a.texts.value_or("");
   if (a.texts) read_lines(*a.texts);
   options.first_texts = static_cast<uint32_t>(a.first);
+  options.context = static_cast<uint32_t>(a.windows.context.value_or(0));
+  options.windows = static_cast<uint32_t>(a.windows.windows.value_or(kDefaultWindows));
   options.measure_speed = !a.no_bench;
   options.threads = a.threads;
   return options;
@@ -65,7 +67,9 @@ void check_output(const CompressArguments& a, const SourceModel& source, const V
   std::vector<std::filesystem::path> inputs = {a.calibrate.value_or(""), a.training.distill.value_or(""),
                                                proof.task ? proof.task->file : "", proof.texts_file};
   for (const SourceFile& file : source.checkpoint->files()) inputs.emplace_back(file.path);
-  for (const auto& entry : std::filesystem::directory_iterator(source.path)) inputs.push_back(entry.path());
+  if (std::filesystem::is_directory(source.path)) {
+    for (const auto& entry : std::filesystem::directory_iterator(source.path)) inputs.push_back(entry.path());
+  }
   for (const std::filesystem::path& input : inputs) {
     std::error_code ignored;
     if (std::filesystem::equivalent(output, input, ignored)) {
@@ -74,10 +78,24 @@ void check_output(const CompressArguments& a, const SourceModel& source, const V
   }
 }
 
+void check_language_text(const SourceModel& source, const VerifyOptions& proof, const std::string& file) {
+  const WindowOptions windows = window_options(proof.context, proof.windows, source.task);
+  read_language_data(file, Tokenizer(source.tokenizer), windows);
+}
+
+// The texts of the task: those with labels, or the lines of the one text that is to be predicted.
+std::vector<std::string> proof_texts(const SourceModel& source, const VerifyOptions& proof) {
+  check_task_fits(*proof.task, source.task, source.name);
+  if (!proof.task->predicts()) return read_task(*proof.task, source.task, source.name).texts;
+  check_language_text(source, proof, proof.task->file);
+  return read_lines(proof.task->file);
+}
+
 // A bad file is an error before any work, and what the model was trained on proves nothing about it.
 void check_proof(const SourceModel& source, const TrainingRecipe& training, const VerifyOptions& proof) {
-  const std::vector<std::string> texts =
-      proof.task ? read_task(*proof.task, source.task, source.name).texts : std::vector<std::string>();
+  const std::vector<std::string> texts = proof.task ? proof_texts(source, proof) : std::vector<std::string>();
+  if (source.task.generates() && !proof.task && !proof.texts_file.empty())
+    check_language_text(source, proof, proof.texts_file);
   if (!training.distills()) return;
   if (!proof.texts_file.empty()) {
     check_proof_is_unseen(source, training, proof.texts_file, read_lines(proof.texts_file));
@@ -110,15 +128,16 @@ int dry_run(const CompressArguments& a, CompressionPlan plan, const SourceModel&
 int compress_command(const std::vector<std::string>& args) {
   CompressArguments a;
   Options options("compress", "MODEL -o FILE",
-                  "Compresses a model folder (config.json, safetensors, tokenizer) into one artifact, opens it again "
-                  "with the runtime, and reports what it cost and gained.");
+                  "Compresses a model folder (config.json, safetensors, tokenizer) or a GGUF file into one artifact, "
+                  "opens it again with the runtime, and reports what it cost and gained.");
   add_compress_options(options, a);
   if (!options.parse(args)) return kExitDone;
   if (!a.output && !a.dry_run) fail(Errc::usage, "expected -o FILE (or --dry-run)");
-  const Recipe recipe = make_recipe(a);
+  Recipe recipe = make_recipe(a);
   const VerifyOptions proof = verify_options(a);
   const Gates gates = make_gates(a);
   const SourceModel source = open_source(a.models[0], a.allow_requantize);
+  fit_recipe(a, source.task, recipe);
   const StopRequests stoppable;
   TerminalProgress progress(a.quiet);
   check_proof(source, recipe.training, proof);

@@ -61,22 +61,27 @@ void add_recovery_options(Options& options, TrainingArguments& t) {
 
 void add_data_options(Options& options, CompressArguments& a) {
   options.group("Calibration")
-      .text("calibrate", "FILE", "text, one sample a line; without it samples are made up from the vocabulary",
+      .text("calibrate", "FILE", "text, one sample a line, or of a decoder one text; without it samples are made up",
             a.calibrate)
-      .integer("calibration-tokens", "N", "tokens to use (default 24576)", kMinCalibrationTokens, 10'000'000,
-               a.calibration_tokens)
-      .integer("calibration-length", "N", "tokens of one sample at most (default 128)", 3, 65536, a.calibration_length)
+      .integer("calibration-tokens", "N", "tokens to use (default 24576, of a decoder 32768)", kMinCalibrationTokens,
+               10'000'000, a.calibration_tokens)
+      .integer("calibration-length", "N", "tokens of one sample at most (default 128, of a decoder 512)", 3, 65536,
+               a.calibration_length)
       .integer("seed", "N", "chooses the samples and the order of training (default 0)", 0, UINT32_MAX, a.seed);
   options.group("Proof")
       .text("eval", "TASK:FILE", task_spec_help(), a.eval)
-      .text("texts", "FILE", "texts on which the artifact is compared with the original, one a line", a.texts)
-      .integer("first", "N", "only the first N of them", 1, UINT32_MAX, a.first)
-      .text("report", "DIR", "write report.html, report.md and report.json there", a.report)
+      .text("texts", "FILE", "texts on which the artifact is compared with the original, one a line, or one text",
+            a.texts)
+      .integer("first", "N", "only the first N of them", 1, UINT32_MAX, a.first);
+  add_window_options(options, a.windows);
+  options.text("report", "DIR", "write report.html, report.md and report.json there", a.report)
       .flag("no-bench", "do not measure speed", a.no_bench);
   options.group("Bounds (exit code 2 when one is missed; the artifact is kept)")
-      .number("max-drop", "X", "largest loss of Pearson or accuracy, or of the mean cosine without --eval", 0, 2,
-              a.max_drop)
-      .number("min-speedup", "X", "over the original at 1 x 128 tokens", 0, 1e6, a.min_speedup)
+      .number("max-drop", "X",
+              "largest loss of Pearson or accuracy, or of the mean cosine without --eval; of a decoder, "
+              "largest increase of perplexity, where 0.01 is one per cent",
+              0, 2, a.max_drop)
+      .number("min-speedup", "X", "over the original at 1 x 128 tokens, of a decoder a prompt", 0, 1e6, a.min_speedup)
       .text("max-size", "SIZE", "of the artifact: bytes, or like 12MB", a.max_size);
   options.group("Running")
       .integer("threads", "N", "threads to use (default: all cores); does not change a byte", 1, 1024, a.threads)
@@ -185,7 +190,7 @@ Recipe make_recipe(const CompressArguments& a) {
   }
   recipe.calibration_file = a.calibrate.value_or("");
   recipe.calibration_tokens = static_cast<uint32_t>(a.calibration_tokens);
-  recipe.calibration_length = static_cast<uint32_t>(a.calibration_length);
+  take(recipe.calibration_length, a.calibration_length);
   check_training_arguments(a.training);
   if (a.training.student) recipe.student = parse_student(*a.training.student);
   recipe.recovery = chosen<Recovery>(a.training.recover, kRecoveries);
@@ -194,6 +199,15 @@ Recipe make_recipe(const CompressArguments& a) {
   recipe.strict = a.strict;
   validate(recipe);
   return recipe;
+}
+
+void fit_recipe(const CompressArguments& a, const Task& task, Recipe& recipe) {
+  check_accuracy_options(task, a.first, a.windows);
+  if (task.generates() && a.eval && a.texts) {
+    fail(Errc::usage,
+         "--eval and --texts cannot be given together for models that generate text: one text serves both");
+  }
+  if (task.generates() && !a.calibration_length) recipe.calibration_length = kDefaultDecoderCalibrationLength;
 }
 
 }  // namespace lathe::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/evaluation.h"
 #include "cli/options.h"
 #include "compress/recipe.h"
 
@@ -29,14 +30,19 @@ struct CompressArguments {
   std::optional<uint64_t> low_rank;
   std::vector<std::string> layers;
   TrainingArguments training;
-  uint64_t calibration_tokens = 0, calibration_length = 128, seed = 0, threads = 0, first = 0;
+  uint64_t calibration_tokens = 0, seed = 0, threads = 0, first = 0;
+  std::optional<uint64_t> calibration_length;  // absent: the default of the kind of model
+  WindowArguments windows;
   std::optional<double> max_drop, min_speedup;
   bool strict = false, dry_run = false, json = false, quiet = false, no_bench = false, allow_requantize = false;
 };
 
 /// Declares every option; `arguments` outlives `options`.
 void add_compress_options(Options& options, CompressArguments& arguments);
-/// Throws Error{usage} for options that contradict each other or do nothing, Error{bad_recipe} as validate() does.
+/// With the defaults for encoders. Throws Error{usage} for options that contradict each other or do nothing,
+/// Error{bad_recipe} as validate() does.
 Recipe make_recipe(const CompressArguments& arguments);
+/// Gives the recipe the defaults for models like `task`. Throws Error{usage} for options that are not for them.
+void fit_recipe(const CompressArguments& arguments, const Task& task, Recipe& recipe);
 
 }  // namespace lathe::cli

@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/evaluation.h"
 #include "cli/exit_codes.h"
+#include "cli/language_evaluation.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/text.h"
@@ -17,6 +18,7 @@ struct EvalArguments {
   std::optional<std::string> against;
   std::optional<std::string> texts;
   uint64_t first = 0;
+  WindowArguments windows;
   uint64_t threads = 0;
   bool json = false;
   bool quiet = false;
@@ -27,12 +29,17 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
       "compress eval", "FILE",
       "Measures accuracy on a task with human scores or labels, and how closely an artifact follows another one, "
       "such as the uncompressed model written by 'compress MODEL -o original.lathe'.");
-  options.text("eval,e", "TASK:FILE", task_spec_help() + "; gives Pearson and Spearman, or accuracy and F1", eval.task)
-      .text("against,a", "OTHER", "an artifact; gives the cosine between its output for each text and FILE's",
+  options
+      .text("eval,e", "TASK:FILE", task_spec_help() + "; gives Pearson and Spearman, accuracy and F1, or perplexity",
+            eval.task)
+      .text("against,a", "OTHER",
+            "an artifact; gives the cosine between its output for each text and FILE's, or of models that generate how "
+            "far their predictions differ",
             eval.against)
-      .text("texts", "FILE", "texts for --against, one a line (default: those of --eval)", eval.texts)
-      .integer("first", "N", "only the first N of the texts for --against", 1, UINT32_MAX, eval.first)
-      .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, eval.threads)
+      .text("texts", "FILE", "texts for --against, one a line, or one text (default: those of --eval)", eval.texts)
+      .integer("first", "N", "only the first N of the texts for --against", 1, UINT32_MAX, eval.first);
+  add_window_options(options, eval.windows);
+  options.integer("threads", "N", "threads to use (default: all cores)", 1, 1024, eval.threads)
       .flag("json", "one JSON object on standard output", eval.json)
       .flag("quiet,q", "no progress", eval.quiet)
       .operands(1, 1, eval.files);
@@ -108,10 +115,16 @@ int eval_command(const std::vector<std::string>& args) {
   const std::optional<TaskSpec> spec = eval.task ? std::optional(parse_task_spec(*eval.task, "--eval")) : std::nullopt;
   const Model model = Model::open(eval.files[0]);
   const Task model_task = stored_task(*model.artifact());
+  check_accuracy_options(model_task, eval.first, eval.windows);
+  TerminalProgress progress(eval.quiet);
+  if (model_task.generates()) {
+    evaluate_language(model, {eval.files[0], spec, eval.against, eval.texts, eval.windows, eval.threads, eval.json},
+                      progress);
+    return kExitDone;
+  }
   const std::optional<LabelledTask> data =
       spec ? std::optional(read_task(*spec, model_task, eval.files[0])) : std::nullopt;
   Embedder embedder(model, eval.threads);
-  TerminalProgress progress(eval.quiet);
 
   std::optional<TaskResult> task;
   if (data) {

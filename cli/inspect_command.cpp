@@ -67,6 +67,11 @@ std::string kernel_of(const Contents& contents, const std::string& weight) {
   return at == contents.kernels.end() ? "decoded at load" : at->second;
 }
 
+// Weights that can be pruned have a share of zeros.
+std::string zeros_text(const std::string& role, double sparsity) {
+  return role == "linear" || role == "head" ? fixed(100 * sparsity, 1) + " %" : std::string();
+}
+
 std::map<GroupKey, Group> group_weights(const Contents& contents) {
   std::map<GroupKey, Group> groups;
   for (const WeightFacts& weight : contents.facts.weights) {
@@ -156,16 +161,15 @@ std::string weight_tables(const Contents& contents, bool with_tensors) {
       {"role", "encoding", "tensors", "weights", "zeros", "bits/weight", "bytes", "kernel here"}};
   for (const auto& [key, group] : group_weights(contents)) {
     rows.push_back({key[0], key[1], grouped(group.tensors), grouped(group.weights),
-                    key[0] == "linear" ? fixed(100 * mean_sparsity(group), 1) + " %" : "",
-                    fixed(bits_per_weight(group.bytes, group.weights), 2), grouped(group.bytes), key[2]});
+                    zeros_text(key[0], mean_sparsity(group)), fixed(bits_per_weight(group.bytes, group.weights), 2),
+                    grouped(group.bytes), key[2]});
   }
   std::string out = "\nWeights\n" + table(rows, "llrrrrrl");
   if (!with_tensors) return out;
   rows = {{"tensor", "shape", "encoding", "zeros", "bits/weight", "bytes", "loss", "uncorrected", "method"}};
   for (const WeightFacts& weight : contents.facts.weights) {
     const auto loss_text = [](const std::optional<double>& loss) { return loss ? fixed(*loss, 5) : std::string(); };
-    rows.push_back({weight.name, shape_text(weight.shape), weight.encoding,
-                    weight.role == "linear" ? fixed(100 * weight.sparsity, 1) + " %" : "",
+    rows.push_back({weight.name, shape_text(weight.shape), weight.encoding, zeros_text(weight.role, weight.sparsity),
                     fixed(weight.bits_per_weight, 2), grouped(weight.bytes), loss_text(weight.loss),
                     loss_text(weight.loss_uncorrected), weight.method});
   }

@@ -31,6 +31,7 @@ constexpr std::array kCommands = {
     Command{"eval", "accuracy on a task, fidelity to another artifact", eval_command},
     Command{"bench", "latency percentiles, tokens per second, memory", bench_command},
     Command{"compare", "accuracy, size and speed side by side; writes a report", compare_command},
+    Command{"export", "a decoder as a GGUF file for other programs", export_command},
     Command{"verify", "checksums and structure", verify_command},
     Command{"train", "fine-tune a classifier on labelled texts", train_command},
 };

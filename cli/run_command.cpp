@@ -1,4 +1,4 @@
-// compress run FILE: lines of text in, one row of numbers, or one label, for each out.
+// compress run FILE: lines of text in, one row of numbers, or one label, for each out; or a prompt in, text out.
 
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/generate.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/text.h"
@@ -32,7 +33,8 @@ struct RunArguments {
   std::vector<std::string> texts;
   std::optional<std::string> input;
   std::optional<std::string> output;
-  std::string format = "tsv";
+  std::string format;  // empty: tsv
+  GenerateArguments generate;
   uint64_t threads = 0;
   bool json = false;
   bool quiet = false;
@@ -43,21 +45,23 @@ bool parse(const std::vector<std::string>& args, RunArguments& run) {
       "compress run", "FILE",
       "Embeds lines of text: one row of numbers for each line, in their order; with a classifier, its label "
       "and the label's probability. An empty line is an empty text. Lines come from --text, --input or "
-      "standard input.");
-  options.texts("text,t", "TEXT", "a text; may be given several times", run.texts)
-      .text("input,i", "FILE", "texts, one a line", run.input)
+      "standard input. A model that generates text continues a prompt from --prompt, --input or standard input.");
+  options.text("input,i", "FILE", "texts, one a line; of a model that generates, the prompt", run.input)
+      .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, run.threads)
+      .flag("json", "one JSON object on standard output", run.json)
+      .flag("quiet,q", "no progress and no statistics", run.quiet)
+      .operands(1, 1, run.files);
+  options.group("Of a model that embeds or classifies")
+      .texts("text,t", "TEXT", "a text; may be given several times", run.texts)
       .text("output,o", "FILE", "where the rows go (default: standard output)", run.output)
       .choice(
           "format,f",
           "how rows are written (default tsv); f32 is the numbers (of a classifier all probabilities), little-endian",
-          {"tsv", "json", "f32"}, run.format)
-      .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, run.threads)
-      .flag("json", "the same as --format json", run.json)
-      .flag("quiet,q", "no progress", run.quiet)
-      .operands(1, 1, run.files);
+          {"tsv", "json", "f32"}, run.format);
+  add_generate_options(options, run.generate);
   if (!options.parse(args)) return false;
-  if (run.json) run.format = "json";
   if (!run.texts.empty() && run.input) fail(Errc::usage, "--text and --input cannot be given together");
+  if (!run.generate.prompts.empty() && run.input) fail(Errc::usage, "--prompt and --input cannot be given together");
   if (run.format == "f32" && !run.output && ::isatty(STDOUT_FILENO) == 1) {
     fail(Errc::usage, "--format f32 writes binary, not to a terminal: give --output");
   }
@@ -88,11 +92,10 @@ std::string read_stdin() {
   }
 }
 
-std::vector<std::string> read_texts(const RunArguments& run) {
-  if (!run.texts.empty()) return run.texts;
-  if (!run.input || *run.input == "-") return split_lines(read_stdin());
+std::string read_input(const RunArguments& run) {
+  if (!run.input || *run.input == "-") return read_stdin();
   const MappedFile file(*run.input);
-  return split_lines({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()});
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 void append_number(std::string& out, float value) {
@@ -197,15 +200,40 @@ void check_finite(const std::vector<float>& rows, const std::string& file) {
   }
 }
 
-}  // namespace
+// An option of the other kind of model is a mistake.
+void check_options(const RunArguments& run, bool generates) {
+  const char* wrong = run.generate.first_given();
+  if (generates) {
+    wrong = !run.texts.empty() ? "text" : run.output ? "output" : !run.format.empty() ? "format" : nullptr;
+  }
+  if (wrong == nullptr) return;
+  fail(Errc::usage,
+       message("--", wrong, " is for models that ", generates ? "embed or classify" : "generate text", ", which ",
+               run.files[0], " does not", wrong == std::string("text") ? ": give --prompt" : ""));
+}
 
-int run_command(const std::vector<std::string>& args) {
-  RunArguments run;
-  if (!parse(args, run)) return kExitDone;
-  const Model model = Model::open(run.files[0]);
-  const Task task = stored_task(*model.artifact());
+// All of the input is one prompt, without the line end of its last line.
+std::vector<std::string> read_prompts(const RunArguments& run) {
+  if (!run.generate.prompts.empty()) {
+    if (run.generate.lines) fail(Errc::usage, "--lines is for --input, --prompt is one prompt");
+    return run.generate.prompts;
+  }
+  std::string text = read_input(run);
+  std::vector<std::string> prompts = {text};
+  if (run.generate.lines) {
+    prompts = split_lines(text);
+    std::erase(prompts, "");
+  } else if (text.ends_with('\n')) {
+    prompts[0].pop_back();
+  }
+  if (prompts.empty()) fail(Errc::malformed, run.input.value_or("standard input") + ": has no prompt");
+  return prompts;
+}
+
+// Rows of numbers or labels, for each line of text.
+void embed_lines(const RunArguments& run, const Model& model, const Task& task) {
   Embedder embedder(model, run.threads);
-  const std::vector<std::string> texts = read_texts(run);
+  const std::vector<std::string> texts = run.texts.empty() ? split_lines(read_input(run)) : run.texts;
   const size_t width = embedder.dimension();
 
   Sink sink(run.output);
@@ -228,6 +256,22 @@ int run_command(const std::vector<std::string>& args) {
   }
   if (run.format == "json") sink.write("]}\n");
   sink.finish();
+}
+
+}  // namespace
+
+int run_command(const std::vector<std::string>& args) {
+  RunArguments run;
+  if (!parse(args, run)) return kExitDone;
+  const Model model = Model::open(run.files[0]);
+  const Task task = stored_task(*model.artifact());
+  check_options(run, task.generates());
+  if (task.generates()) {
+    generate_text(model, {run.files[0], read_prompts(run), run.generate, run.threads, run.json, run.quiet});
+    return kExitDone;
+  }
+  if (run.json) run.format = "json";
+  embed_lines(run, model, task);
   return kExitDone;
 }
 

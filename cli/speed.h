@@ -12,26 +12,32 @@
 
 namespace lathe::cli {
 
-/// Every combination of the lists is a case.
+/// Every combination of the lists is a case. Lists that are empty have the default of the kind of model.
 struct SpeedGrid {
-  std::vector<uint32_t> batches = {1, 8, 32};
-  std::vector<uint32_t> lengths;        // empty: 16 and 128, as far as the models take them
+  std::vector<uint32_t> batches;
+  std::vector<uint32_t> default_batches = {1, 8, 32};  // of encoders; of decoders it is 1
+  std::vector<uint32_t> lengths;                       // of encoders: 16 and 128, as far as the models take them
+  std::vector<uint32_t> prompts;        // of decoders: 128 and 512, as far as the models take them; 0: none
+  std::vector<uint32_t> generated;      // of decoders, tokens one by one: 64; 0: none
+  uint64_t depth = 0;                   // of decoders: tokens in the cache before those that are timed
+  std::string cache;                    // of decoders: "f16", "int8", or empty: f16
   std::vector<uint32_t> threads = {0};  // 0: all cores
-  uint64_t runs = 0;                    // of each case; 0: as many as a second takes, at least 20
+  uint64_t runs = 0;                    // of each case; 0: as many as a second takes, at least 20 (of decoders 5)
 };
 
-/// --batch, --length, --threads, --runs.
+/// --batch, --length, --prompt, --generate, --depth, --cache, --threads, --runs.
 void add_speed_options(Options& options, SpeedGrid& grid);
 
 /// The cases of each model, in the same order for all, measured in turns. Between cases it asks `progress` whether to
-/// go on and throws Error{interrupted} when not. Throws Error{usage} when a length is beyond a model's maximum.
+/// go on and throws Error{interrupted} when not. Throws Error{usage} when a length is beyond a model's maximum, when
+/// an option is not for such models, or when some are decoders and some are not.
 std::vector<std::vector<SpeedCase>> measure_grid(const std::vector<const Model*>& models, const SpeedGrid& grid,
                                                  Progress& progress);
 
 /// Largest resident set, in bytes, of a process of its own that opens the artifact and runs the largest case.
 uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& grid);
 
-/// One SpeedCase as the JSON object that bench and reports use.
+/// One SpeedCase as the JSON object of bench.
 Json speed_json(const SpeedCase& speed);
 
 }  // namespace lathe::cli

@@ -6,7 +6,8 @@
 namespace lathe {
 namespace {
 
-const std::array<Architecture, 1> kArchitectures = {architectures_detail::kBert};
+using namespace architectures_detail;
+const std::array<Architecture, 6> kArchitectures = {kBert, kLlama, kMistral, kQwen2, kQwen3, kGpt2};
 
 struct ActivationName {
   std::string_view name;

@@ -12,7 +12,8 @@
 
 namespace lathe {
 
-/// What an architecture is built from.
+/// What an architecture is built from. The checkpoint is that of the model, which build() may replace by a converted
+/// one.
 struct ModelFolder {
   const Checkpoint& checkpoint;
   const ConfigFile& config;
@@ -31,8 +32,8 @@ struct ClassifierHead {
 
 struct Architecture {
   std::string_view model_type;  // of config.json
-  /// Fills in program, task and notes. Names in the program are names of tensors in the checkpoint, whose shapes have
-  /// been checked against the config.
+  /// Fills in program, task and notes. Names in the program are names of tensors in the model's checkpoint, whose
+  /// shapes have been checked against the config, or of weights in `derived`.
   void (*build)(const ModelFolder& folder, SourceModel& model);
   /// Tensors of this architecture that inference does not need, for a model that build() gave this task.
   bool (*is_ignorable)(std::string_view tensor, const Task& task);
@@ -50,6 +51,11 @@ Activation read_activation(const ConfigFile& config, ConfigFile::Names names);
 
 namespace architectures_detail {
 extern const Architecture kBert;
+extern const Architecture kLlama;
+extern const Architecture kMistral;
+extern const Architecture kQwen2;
+extern const Architecture kQwen3;
+extern const Architecture kGpt2;
 }
 
 }  // namespace lathe

@@ -12,6 +12,10 @@
 namespace lathe {
 namespace {
 
+// Inputs are rounded to 8 bits unless that would cost a decoder more than this share of what its weights cost
+// (docs/decisions/0011-sixteen-bit-inputs.md).
+constexpr double kMostRounding = 0.5;
+
 class Pipeline {
  public:
   Pipeline(const SourceModel& teacher, Student student, const Recipe& recipe, const CompressionPlan& plan,
@@ -61,11 +65,13 @@ class Pipeline {
     return std::move(result_);
   }
 
-  // Linear ops that read the same value, by their index in the source program.
+  // Linear ops that read the same value, by their index in the source program; heads are compressed with the tables.
   static std::vector<std::vector<size_t>> linear_groups(const Program& program) {
+    const auto roles = weight_roles(program);
     std::vector<std::vector<size_t>> groups;
     for (size_t i = 0; i < program.ops.size(); ++i) {
       if (program.ops[i].kind != OpKind::linear) continue;
+      if (roles.at(program.weights[program.ops[i].weights[0]]) != WeightRole::linear) continue;
       const bool same = !groups.empty() && program.ops[groups.back().back()].inputs == program.ops[i].inputs;
       if (!same) groups.emplace_back();
       groups.back().push_back(i);
@@ -90,15 +96,17 @@ class Pipeline {
   void compress_tables() {
     std::vector<const WeightPlan*> tables;
     for (const WeightPlan& plan : plan_.weights) {
-      if (plan.role == WeightRole::embedding) tables.push_back(&plan);
+      if (plan.role == WeightRole::embedding || plan.role == WeightRole::head) tables.push_back(&plan);
     }
     progress_.stage("compressing embeddings", tables.size());
     for (size_t i = 0; i < tables.size(); ++i) {
       check_cancelled();
       TableOutcome outcome = compress_table(source_, *tables[i]);
       source_.release(tables[i]->name);
-      store(tables[i]->name, std::move(outcome.encoded));
-      record(std::move(outcome.facts));
+      LinearFactor table{tables[i]->name, std::move(outcome.encoded), std::move(outcome.facts)};
+      if (needs_wide_inputs(table, std::nullopt)) widen_inputs(table.name);
+      store(table.name, std::move(table.encoded));
+      record(std::move(table.facts));
       progress_.advance(i + 1);
     }
   }
@@ -139,12 +147,29 @@ class Pipeline {
                     static_cast<uint32_t>(outcome.factors[0].encoded.shape[1]));
     }
     for (LinearFactor& factor : outcome.factors) {
+      if (needs_wide_inputs(factor, outcome.rounding_share)) widen_inputs(factor.name);
       store(factor.name, std::move(factor.encoded));
       record(std::move(factor.facts));
     }
     if (op.weights.size() < 2 || op.weights[1] == kNone) return;
     const std::string& bias = source_.program.weights[op.weights[1]];
     store(bias, encode_vector(outcome.bias, plan_.find(bias).encoding));
+  }
+
+  // A decoder's output depends on every layer's; a text vector is a mean, and not that sensitive. What the rounding
+  // would do to a head is not known, and a head is run for one token at a time.
+  bool needs_wide_inputs(const LinearFactor& factor, std::optional<double> rounding_share) const {
+    if (!value_codec(factor.encoded.encoding.values).integer || recipe_.input_bits == 8) return false;
+    if (recipe_.input_bits == 16) return true;
+    return source_.task.generates() && (!rounding_share || *rounding_share > kMostRounding * factor.facts.loss);
+  }
+
+  void widen_inputs(const std::string& weight) {
+    for (Op& op : result_.program.ops) {
+      if (op.kind != OpKind::linear || result_.program.weights[op.weights[0]] != weight) continue;
+      op.mode = static_cast<uint32_t>(InputBits::sixteen);
+      ++wide_;
+    }
   }
 
   // Norms, and whatever else no pass touches.
@@ -168,6 +193,9 @@ class Pipeline {
 
   void finish() {
     check_cancelled();
+    if (wide_ > 0) {
+      result_.notes.push_back(message("the inputs of ", wide_, " linear layers are rounded to 16 bits instead of 8"));
+    }
     for (const auto& [name, weight] : stored_) out_.add_tensor(name, weight.view());
     result_.recipe_json = to_text(recipe_json(recipe_));
     result_.provenance_json = to_text(provenance(teacher_, recipe_));
@@ -195,6 +223,7 @@ class Pipeline {
   std::optional<Calibration> calibration_;
   GlobalMasks masks_;
   std::unique_ptr<RecoveryStages> recovery_;
+  size_t wide_ = 0;  // linear ops with inputs of 16 bits
 };
 
 }  // namespace

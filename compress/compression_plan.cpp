@@ -1,5 +1,6 @@
 #include "compress/compression_plan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <regex>
@@ -23,8 +24,20 @@ std::string pad(std::string text, size_t width) {
   return text;
 }
 
+// A head is stored as a table is: its rows are the tokens, and it weighs on every logit.
+bool is_table(WeightRole role) { return role == WeightRole::embedding || role == WeightRole::head; }
+
+std::string table_remark(WeightRole role, const Recipe& recipe, const LayerRule* rule) {
+  std::string remark = rule != nullptr ? "layer rule " + rule->pattern : "";
+  const bool spared = recipe.prune > 0 || recipe.low_rank;
+  if (role == WeightRole::head && spared) {
+    remark += (remark.empty() ? "" : "; ") + std::string("the head: rounded like a table, neither pruned nor factored");
+  }
+  return remark;
+}
+
 WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std::string& name, WeightRole role,
-                       const LayerRule* rule) {
+                       const LayerRule* rule, bool constant) {
   WeightPlan plan;
   plan.name = name;
   plan.shape = model.weight(name).shape;
@@ -32,16 +45,18 @@ WeightPlan plan_weight(const SourceModel& model, const Recipe& recipe, const std
   const uint64_t cols = plan.shape.back();
   const uint64_t rows = plan.shape.size() == 1 ? 1 : plan.shape[0];
   if (role == WeightRole::other) {  // half precision costs nothing beside quantized layers
-    if (recipe.quant != "f32") plan.encoding = {ValueType::f16, Sparsity::dense, 0};
+    if (recipe.quant != "f32" && !constant) plan.encoding = {ValueType::f16, Sparsity::dense, 0};
+    if (constant && recipe.quant != "f32") plan.remark = "f32: it is multiplied with positions";
     plan.bytes = predicted_bytes(plan.encoding, rows, cols, 0);
     return plan;
   }
   const std::string& asked_name = rule != nullptr ? rule->encoding : recipe.quant;
   Encoding asked = parse_encoding(asked_name, recipe.group);
-  const bool untouched = role == WeightRole::embedding || (recipe.prune == 0 && !recipe.low_rank);
+  const bool untouched = is_table(role) || (recipe.prune == 0 && !recipe.low_rank);
   if (asked_name == "f32" && untouched) asked = model.weight(name).encoding;  // never wider than the source
   if (rule != nullptr) plan.remark = "layer rule " + rule->pattern;
-  if (role == WeightRole::embedding) {
+  if (is_table(role)) {
+    plan.remark = table_remark(role, recipe, rule);
     plan.encoding = asked;
     plan.bytes = predicted_bytes(asked, rows, cols, 0);
     return plan;
@@ -131,6 +146,7 @@ CompressionPlan make_compression_plan(const SourceModel& model, const Recipe& re
   CompressionPlan plan;
   plan.training = training_sentences(recipe);
   const auto roles = weight_roles(model.program);
+  const auto constant = constant_weights(model.program);
   std::vector<bool> matched(recipe.layers.size(), false);
   for (const std::string& name : model.program.weights) {
     const LayerRule* rule = nullptr;
@@ -139,13 +155,14 @@ CompressionPlan make_compression_plan(const SourceModel& model, const Recipe& re
       matched[i] = true;
       if (rule == nullptr) rule = &recipe.layers[i];
     }
-    plan.weights.push_back(plan_weight(model, recipe, name, roles.at(name), rule));
+    plan.weights.push_back(plan_weight(model, recipe, name, roles.at(name), rule, constant.contains(name)));
   }
   for (size_t i = 0; i < matched.size(); ++i) {
     if (!matched[i]) {
-      fail(Errc::bad_recipe,
-           message("layer pattern ", recipe.layers[i].pattern,
-                   " matches no linear or embedding weight; names look like ", model.program.weights.back()));
+      const auto example = std::find_if(plan.weights.rbegin(), plan.weights.rend(),
+                                        [](const WeightPlan& weight) { return weight.role != WeightRole::other; });
+      fail(Errc::bad_recipe, message("layer pattern ", recipe.layers[i].pattern,
+                                     " matches no linear or embedding weight; names look like ", example->name));
     }
   }
   return plan;

@@ -19,19 +19,27 @@ namespace {
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr size_t kLabelsShown = 20;  // in a message
 
-// Calls use(line number, line) for each line that is not empty, without its line end.
-void for_each_line(const std::filesystem::path& path, const std::function<void(size_t, std::string_view)>& use) {
+// Calls use(line number, line, ends) for each line, without its line end; `ends` tells whether it had one.
+void for_all_lines(const std::filesystem::path& path, const std::function<void(size_t, std::string_view, bool)>& use) {
   const MappedFile file(path);
   std::string_view rest(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
   if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
   for (size_t number = 1; !rest.empty(); ++number) {
     const size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    const bool ends = end != std::string_view::npos;
+    rest.remove_prefix(ends ? end + 1 : rest.size());
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (!is_utf8(line)) fail(Errc::malformed, message(path.string(), ": line ", number, ": is not UTF-8"));
-    if (!line.empty()) use(number, line);
+    use(number, line, ends);
   }
+}
+
+// Calls use(line number, line) for each line that is not empty.
+void for_each_line(const std::filesystem::path& path, const std::function<void(size_t, std::string_view)>& use) {
+  for_all_lines(path, [&](size_t number, std::string_view line, bool) {
+    if (!line.empty()) use(number, line);
+  });
 }
 
 double parse_score(std::string_view text, const std::string& where) {
@@ -125,13 +133,14 @@ LabelledTask classification_task(const std::string& file, const Task& model) {
 
 struct TaskRow {
   std::string_view name;
-  std::string_view format;      // of its file
-  std::string_view model_kind;  // what it judges
-  LabelledTask (*read)(const std::string& file, const Task& model);
+  std::string_view format;                                           // of its file
+  std::string_view model_kind;                                       // what it judges
+  LabelledTask (*read)(const std::string& file, const Task& model);  // null: not a task with labels
 };
 constexpr std::array kTasks = {
     TaskRow{"sts", "text_a TAB text_b TAB score", kEmbeddingTask, sts_task},
     TaskRow{"cls", "text TAB label", kClassificationTask, classification_task},
+    TaskRow{"lm", "text", kGenerationTask, nullptr},
 };
 
 const TaskRow* find_task(std::string_view name) {
@@ -169,18 +178,25 @@ TaskSpec parse_task_spec(const std::string& text, const std::string& option) {
 std::string task_spec_help() {
   std::string text;
   for (const TaskRow& row : kTasks) {
-    text += message(text.empty() ? "" : ", ", row.name, ":FILE with lines of ", row.format);
+    text +=
+        message(text.empty() ? "" : ", ", row.name, ":FILE with ", row.read == nullptr ? "" : "lines of ", row.format);
   }
   return text;
 }
 
-LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model) {
+void check_task_fits(const TaskSpec& spec, const Task& model_task, const std::string& model) {
   const TaskRow* row = find_task(spec.task);
   if (row == nullptr) fail(Errc::usage, message("there is no task \"", printable(spec.task), "\""));
   if (row->model_kind != model_task.kind) {
     fail(Errc::usage, message(spec.task, ":", spec.file, " judges models for ", row->model_kind, ", but ", model,
                               " is for ", printable(model_task.kind)));
   }
+}
+
+LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model) {
+  check_task_fits(spec, model_task, model);
+  const TaskRow* row = find_task(spec.task);
+  if (row->read == nullptr) fail(Errc::internal, message("the task ", spec.task, " has no labels"));
   return row->read(spec.file, model_task);
 }
 
@@ -244,6 +260,16 @@ std::vector<std::string> read_lines(const std::filesystem::path& path) {
   for_each_line(path, [&](size_t, std::string_view line) { lines.emplace_back(line); });
   if (lines.empty()) fail(Errc::malformed, path.string() + ": has no text, expected one text a line");
   return lines;
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::string text;
+  for_all_lines(path, [&](size_t, std::string_view line, bool ends) {
+    text += line;
+    if (ends) text += '\n';
+  });
+  if (text.empty()) fail(Errc::malformed, path.string() + ": has no text");
+  return text;
 }
 
 TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embeddings, size_t dimension) {

@@ -1,5 +1,5 @@
 #pragma once
-// Accuracy: a task with labels, and fidelity to the original.
+// Accuracy: what `--eval` may ask for, tasks with labels, and fidelity to the original.
 
 #include <filesystem>
 #include <functional>
@@ -14,21 +14,26 @@ namespace lathe {
 
 /// What `--eval` asks for: TASK:FILE.
 struct TaskSpec {
-  std::string task;  // "sts" or "cls"
+  std::string task;  // "sts", "cls" or "lm"
   std::string file;
+
+  /// Whether it judges how well a text is predicted (compress/language.h) and not outputs for labelled texts.
+  bool predicts() const { return task == "lm"; }
 };
 /// Throws Error{usage} naming `option` (such as "--eval") and the tasks there are.
 TaskSpec parse_task_spec(const std::string& text, const std::string& option);
 /// One line for --help about what the files hold.
 std::string task_spec_help();
 
+/// Throws Error{usage} when a model of that kind cannot be judged by the task. `model` names it in messages.
+void check_task_fits(const TaskSpec& spec, const Task& model_task, const std::string& model);
+
 /// Texts of a task, and how a model's outputs for them, [texts, dimension], are judged.
 struct LabelledTask {
   std::vector<std::string> texts;
   std::function<TaskResult(const std::vector<float>& outputs, size_t dimension)> evaluate;
 };
-/// Throws Error{usage} when a model of that kind cannot be judged by the task, and what the readers below throw.
-/// `model` names it in messages.
+/// Throws what check_task_fits and the readers below throw; Error{internal} for a task that predicts().
 LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model);
 
 /// Pairs of texts with a human score; each text is kept once.
@@ -63,6 +68,10 @@ std::vector<std::string> read_label_names(const std::filesystem::path& path);
 
 /// One text a line, UTF-8, empty lines skipped. Throws Error{no_input, malformed} (empty, not UTF-8: names the line).
 std::vector<std::string> read_lines(const std::filesystem::path& path);
+
+/// The whole text of a file, UTF-8; line ends become \n, and a byte order mark is left out. Throws Error{no_input,
+/// malformed} (empty, not UTF-8: names the line).
+std::string read_text(const std::filesystem::path& path);
 
 /// Pearson and Spearman of the cosine of the embeddings with the human score. `embeddings` is [texts, dimension].
 TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embeddings, size_t dimension);

@@ -8,6 +8,7 @@
 
 #include "compress/progress.h"
 #include "compress/report.h"
+#include "compress/source_model.h"
 #include "runtime/session.h"
 #include "runtime/text/tokenizer.h"
 
@@ -24,6 +25,9 @@ struct WindowOptions {
   uint32_t length = 512;
   uint32_t windows = 40;  // 0: as many as the text has; what is left over at the end is not used
 };
+/// Windows of `length` tokens (0: 512, or as many as the model was made for). Throws Error{usage} when that is more
+/// than it was made for, or fewer than 2.
+WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task);
 /// Throws Error{no_input, malformed} for a bad file, Error{malformed} when it has too few tokens for one window.
 LanguageData read_language_data(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                 const WindowOptions& options);
@@ -32,7 +36,10 @@ LanguageData read_language_data(const std::filesystem::path& path, const Tokeniz
 struct TokenLosses {
   std::vector<float> losses;
   double perplexity() const;
+  double standard_error() const;  // of the perplexity, as if tokens were independent
 };
+/// Perplexity as the result of the task "lm".
+TaskResult language_result(const LanguageData& data, const TokenLosses& losses);
 
 /// What two models say about the same positions.
 struct LanguageFidelity {
@@ -40,13 +47,16 @@ struct LanguageFidelity {
   TokenLosses compressed;
   double mean_kl = 0;  // KL(original || compressed) of the next-token distributions, nats
   double p99_kl = 0;
-  double same_top = 0;  // share of positions with the same most probable token
+  double same_top = 0;     // share of positions with the same most probable token
   double ratio_error = 0;  // standard error of log(perplexity of compressed / original), from paired tokens
+
+  PredictionResult result() const;
 };
 
-/// One pass over the data. `compressed` may be the same as `original`.
+/// One pass over the data, one window of each model at a time. `compressed` may be the same as `original`. Both throw
+/// Error{usage} unless the models are generators with one vocabulary, Error{malformed} when logits are not finite, and
+/// Error{interrupted} when `progress` says so.
 TokenLosses token_losses(Session& session, const LanguageData& data, Progress& progress);
-LanguageFidelity compare_language(Session& original, Session& compressed, const LanguageData& data,
-                                  Progress& progress);
+LanguageFidelity compare_language(Session& original, Session& compressed, const LanguageData& data, Progress& progress);
 
 }  // namespace lathe

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/linalg.h"
 #include "formats/artifact/half.h"
 
 namespace lathe {
@@ -96,6 +97,23 @@ LinearOutcome compress_factored(const LinearJob& job, const InputStatistics* sta
   return outcome;
 }
 
+LinearOutcome compress_whole(const LinearJob& job, const InputStatistics* statistics) {
+  LayerOutcome layer = compress_layer(job.name, job.weight, job.bias, statistics, job.goal);
+  LinearOutcome outcome;
+  outcome.bias = layer.bias.empty() ? job.bias : layer.bias;
+  outcome.factors.push_back(make_factor(job.name, std::move(layer)));
+  return outcome;
+}
+
+// The errors of the inputs are independent, so each weight passes on its square's share.
+std::optional<double> rounding_share(const Matrix& weight, const InputStatistics* statistics) {
+  if (statistics == nullptr) return std::nullopt;
+  double squares = 0;
+  for (const float w : weight.values) squares += static_cast<double>(w) * w;
+  const double output = quadratic_form(weight, statistics->gram);
+  return output > 0 ? statistics->rounding * squares / output : 0;
+}
+
 }  // namespace
 
 GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan& plan) {
@@ -105,6 +123,7 @@ GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan
     if (weight.role != WeightRole::linear) continue;
     names.push_back(weight.name);
     weights.push_back(read_matrix(source, weight.name));
+    source.release(weight.name);
   }
   std::vector<const Matrix*> views;
   for (const Matrix& weight : weights) views.push_back(&weight);
@@ -145,11 +164,8 @@ LinearJob make_linear_job(const SourceModel& source, const Recipe& recipe, const
 }
 
 LinearOutcome compress_linear(const LinearJob& job, const InputStatistics* statistics) {
-  if (job.rank != 0) return compress_factored(job, statistics);
-  LayerOutcome layer = compress_layer(job.name, job.weight, job.bias, statistics, job.goal);
-  LinearOutcome outcome;
-  outcome.bias = layer.bias.empty() ? job.bias : layer.bias;
-  outcome.factors.push_back(make_factor(job.name, std::move(layer)));
+  LinearOutcome outcome = job.rank != 0 ? compress_factored(job, statistics) : compress_whole(job, statistics);
+  outcome.rounding_share = rounding_share(job.weight, statistics);
   return outcome;
 }
 
@@ -161,7 +177,7 @@ TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan) {
   outcome.encoded = encode_table(
       plan.name, table.rows(), table.cols(), plan.encoding,
       [&](size_t row, float* out) { decode_row(table, row, row * row_bytes, out); }, &error);
-  outcome.facts = describe_weight(plan.name, WeightRole::embedding, outcome.encoded);
+  outcome.facts = describe_weight(plan.name, plan.role, outcome.encoded);
   outcome.facts.loss = error;
   outcome.facts.method = value_codec(plan.encoding.values).integer ? "scale search" : "copied";
   return outcome;

@@ -2,6 +2,7 @@
 // One weight of the model as a task for the layer methods, and what came of it.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct LinearFactor {
 struct LinearOutcome {
   std::vector<LinearFactor> factors;  // the weight, or up and down of a low-rank layer
   std::vector<float> bias;
+  /// What rounding the layer's inputs to 8 bits adds to its output, as a share of the output's mean square; empty
+  /// without statistics.
+  std::optional<double> rounding_share;
 };
 /// `statistics` may be null.
 LinearOutcome compress_linear(const LinearJob& job, const InputStatistics* statistics);
@@ -45,6 +49,7 @@ struct TableOutcome {
   EncodedBuffer encoded;
   WeightFacts facts;
 };
+/// Of an embedding or a head: row by row, without statistics.
 TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan);
 
 /// Size and zeros of a weight whose values have changed.

@@ -28,6 +28,7 @@ struct InputStatistics {
   std::vector<double> cross_gram;    // sum of y x^T: [width, width]; empty when the two models agree so far
   std::vector<double> sum;           // sum of x: [width]
   std::vector<double> original_sum;  // sum of y: [width]; empty with cross_gram
+  double rounding = 0;               // sum of the mean square that rounding x to 8 bits adds to each of its elements
 };
 
 }  // namespace lathe

@@ -1,10 +1,13 @@
 #include "compress/measure.h"
 
+#include <charconv>
 #include <chrono>
+#include <cmath>
 #include <unordered_map>
 
 #include "compress/source_model.h"
 #include "formats/text.h"
+#include "runtime/generation.h"
 
 namespace lathe {
 namespace {
@@ -25,7 +28,8 @@ WeightFacts weight_facts(const std::string& name, const EncodedTensor& tensor, W
   facts.encoding = encoding_name(tensor.encoding);
   facts.bytes = tensor.bytes();
   const auto count = static_cast<double>(tensor.rows() * tensor.cols());
-  if (role == WeightRole::linear && count > 0) facts.sparsity = static_cast<double>(count_zeros(tensor)) / count;
+  if ((role == WeightRole::linear || role == WeightRole::head) && count > 0)
+    facts.sparsity = static_cast<double>(count_zeros(tensor)) / count;
   if (count > 0) facts.bits_per_weight = 8.0 * static_cast<double>(facts.bytes) / count;
   return facts;
 }
@@ -67,6 +71,32 @@ Pooling pooling_named(const std::string& name, const Artifact& artifact) {
   fail(Errc::malformed, message(artifact.file().path(), ": task: pooling \"", printable(name), "\" is not known"));
 }
 
+uint32_t whole_number(const std::string& value, const std::string& key, const Artifact& artifact) {
+  uint32_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size()) {
+    fail(Errc::malformed, message(artifact.file().path(), ": task: ", key, " \"", printable(value),
+                                  "\" is not a whole number below 2^32"));
+  }
+  return number;
+}
+
+double positive_number(const std::string& value, const std::string& key, const Artifact& artifact) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || end != value.data() + value.size() || !(number >= 0) || !std::isfinite(number)) {
+    fail(Errc::malformed,
+         message(artifact.file().path(), ": task: ", key, " \"", printable(value), "\" is not a number of at least 0"));
+  }
+  return number;
+}
+
+void check_generator(const Program& program, const Artifact& artifact) {
+  if (is_generator(program)) return;
+  fail(Errc::malformed, message(artifact.file().path(), ": task: is for ", kGenerationTask,
+                                ", but the program does not give logits for each token with causal attention"));
+}
+
 }  // namespace
 
 TimedModel open_timed(const std::filesystem::path& path) {
@@ -77,13 +107,15 @@ TimedModel open_timed(const std::filesystem::path& path) {
 }
 
 std::vector<SizeItem> size_items(const Artifact& artifact) {
-  uint64_t values = 0, masks = 0, scales = 0, embeddings = 0, other = 0;
+  uint64_t values = 0, masks = 0, scales = 0, embeddings = 0, head = 0, other = 0;
   const Roles roles = weight_roles(artifact.program());
   for (const StoredTensor& stored : artifact.tensors()) {
     const EncodedTensor& tensor = stored.tensor;
     const WeightRole role = role_of(roles, stored.name);
     if (role == WeightRole::embedding) {
       embeddings += tensor.bytes();
+    } else if (role == WeightRole::head) {
+      head += tensor.bytes();
     } else if (role == WeightRole::other) {
       other += tensor.bytes();
     } else {
@@ -98,11 +130,14 @@ std::vector<SizeItem> size_items(const Artifact& artifact) {
        {Section::program, Section::task, Section::recipe, Section::provenance, Section::results}) {
     sections += artifact.section(which).size();
   }
-  const uint64_t known = values + masks + scales + embeddings + other + tokenizer + sections;
-  return {{"linear values", values},    {"masks", masks},
-          {"scales", scales},           {"embeddings", embeddings},
-          {"norms and biases", other},  {"tokenizer", tokenizer},
-          {"other sections", sections}, {"index and padding", artifact.file().bytes().size() - known}};
+  const uint64_t known = values + masks + scales + embeddings + head + other + tokenizer + sections;
+  std::vector<SizeItem> items = {
+      {"linear values", values},    {"masks", masks},
+      {"scales", scales},           {"embeddings", embeddings},
+      {"norms and biases", other},  {"tokenizer", tokenizer},
+      {"other sections", sections}, {"index and padding", artifact.file().bytes().size() - known}};
+  if (head > 0) items.insert(items.begin() + 4, {"head", head});
+  return items;
 }
 
 ModelReport describe(const TimedModel& opened, const std::string& name) {
@@ -151,8 +186,12 @@ Task stored_task(const Artifact& artifact) {
     if (key == "kind") task.kind = value;
     if (key == "pooling") task.pooling = pooling_named(value, artifact);
     if (key == "normalize") task.normalize = value == "1";
+    if (key == "architecture") task.architecture = value;
+    if (key == "context") task.context = whole_number(value, key, artifact);
+    if (key == "rope_theta") task.rope_theta = positive_number(value, key, artifact);
     if (key == message("label.", task.labels.size())) task.labels.push_back(value);
   }
+  if (task.generates()) check_generator(program, artifact);
   if (task.classifies()) {
     const std::string where = artifact.file().path() + ": task";
     check_labels(task.labels, where);
@@ -162,6 +201,14 @@ Task stored_task(const Artifact& artifact) {
     }
   }
   return task;
+}
+
+TokenizerSpec stored_tokenizer(const Artifact& artifact) {
+  const Bytes section = artifact.section(Section::tokenizer);
+  if (section.empty()) {
+    fail(Errc::unsupported, artifact.file().path() + ": has no tokenizer, so it cannot read text");
+  }
+  return decode_tokenizer(section, artifact.file().path());
 }
 
 Json section_json(const Artifact& artifact, Section which, const char* section_name) {

@@ -37,6 +37,9 @@ std::vector<std::pair<std::string, std::string>> task_fields(const Artifact& art
 /// its format or a classifier has not one label for each logit.
 Task stored_task(const Artifact& artifact);
 
+/// The tokenizer of an artifact. Throws Error{unsupported} when it has none, Error{malformed}.
+TokenizerSpec stored_tokenizer(const Artifact& artifact);
+
 /// A section of JSON text (recipe, provenance, results); null when the file has none. Throws Error{malformed}.
 Json section_json(const Artifact& artifact, layout::Section which, const char* section_name);
 

@@ -100,6 +100,7 @@ Json recipe_json(const Recipe& recipe) {
                             {"seed", recipe.seed},
                             {"strict", recipe.strict}});
   // Only what is used, so that a compression without it keeps its bytes.
+  if (recipe.input_bits != 0) json.set("input_bits", recipe.input_bits);
   if (recipe.student.any()) json.set("student", student_text(recipe.student));
   if (recipe.recovery == Recovery::blocks) json.set("recovery", "blocks");
   if (recipe.trains()) json.set("training", training_recipe_json(recipe.training));

@@ -28,6 +28,9 @@ struct Recipe {
   std::string quant = "f32";  // "f32", "f16", "int8", "int4"
   uint32_t group = kDefaultGroup;
   MethodChoice quant_method = MethodChoice::automatic;
+  /// 8 or 16: what linear layers with integer weights round their inputs to; 0: 16 in the layers of a decoder where 8
+  /// would cost accuracy, otherwise 8.
+  uint32_t input_bits = 0;
   std::optional<uint32_t> low_rank;  // every linear layer whose product of factors is smaller is factored to this rank
   std::vector<LayerRule> layers;
   std::string calibration_file;       // empty: synthetic

@@ -75,7 +75,9 @@ TrainingJob RecoveryStages::make_job(const std::string& stage, TrainableModel& m
   job.teacher_weights = [this](const std::string& name) { return teacher_.weight(name); };
   job.student = &model;
   job.matched = student.matched;
-  job.task = teacher_.task.kind == "classification" ? TrainingTask::classification : TrainingTask::embedding;
+  job.task = teacher_.task.classifies()  ? TrainingTask::classification
+             : teacher_.task.generates() ? TrainingTask::generation
+                                         : TrainingTask::embedding;
   job.data = &data_;
   job.recipe = recipe_.training;
   job.recipe.schedule = PruneSchedule::one_shot;

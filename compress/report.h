@@ -12,7 +12,7 @@ namespace lathe {
 struct WeightFacts {
   std::string name;
   std::vector<uint64_t> shape;
-  std::string role;      // "linear", "embedding", "other"
+  std::string role;      // "linear", "embedding", "head", "other"
   std::string encoding;  // "int8+bitmask"
   uint64_t bytes = 0;    // of its planes in the file
   double sparsity = 0;
@@ -34,13 +34,15 @@ struct TaskMetric {
   std::string name;  // for people: "Pearson"
   double value = 0;
   int decimals = 4;
+  bool lower_is_better = false;
+  double standard_error = 0;  // 0: not known
 };
 
 struct TaskResult {
-  std::string task;  // "sts", "cls"
+  std::string task;  // "sts", "cls", "lm"
   std::string file;
   uint64_t items = 0;
-  std::string unit;                 // of the items: "pairs", "texts"
+  std::string unit;                 // of the items: "pairs", "texts", "tokens"
   std::vector<TaskMetric> metrics;  // at least one; the first is what gates and charts use
 
   const TaskMetric& main() const { return metrics.front(); }
@@ -55,9 +57,23 @@ struct FidelityResult {
   std::optional<double> agreement;  // of classifiers: the share of texts with the same label
 };
 
+/// How far the predictions of a decoder are from the original's, at the same places of the same text.
+struct PredictionResult {
+  uint64_t tokens = 0;         // places where the next token was predicted
+  double mean_kl = 0;          // KL(original || this) of the distributions of the next token, in nats
+  double p99_kl = 0;           // 99 % of the places are at or below
+  double same_top = 0;         // share of the places with the same most probable token
+  double log_ratio = 0;        // of this perplexity to the original's
+  double log_ratio_error = 0;  // its standard error, from the differences token by token
+};
+
+/// What is timed: a forward pass of an encoder; a decoder reading a prompt, which ends with the logits after its last
+/// token (the time to the first token); or a decoder adding tokens one by one behind `depth` others.
+enum class SpeedKind : uint8_t { forward, prefill, decode };
+
 struct SpeedCase {
   uint32_t batch = 0;
-  uint32_t length = 0;
+  uint32_t length = 0;  // tokens of each sequence that a run works on
   uint32_t threads = 0;
   uint32_t runs = 0;
   double p50_ms = 0;
@@ -65,6 +81,10 @@ struct SpeedCase {
   double p99_ms = 0;
   double tokens_per_second = 0;  // at p50
   double peak_fraction = 0;      // of the integer or f32 peak measured on this machine; 0 when it was not measured
+  SpeedKind kind = SpeedKind::forward;
+  uint32_t depth = 0;        // of decode: tokens in the cache before the first one that is timed
+  uint64_t cache_bytes = 0;  // of keys and values, 0 without a cache
+  std::string cache = {};    // how they are kept: "f16", "int8"
 };
 
 /// One column of a comparison.
@@ -77,6 +97,7 @@ struct ModelReport {
   std::vector<WeightFacts> weights;
   std::optional<TaskResult> task;
   std::optional<FidelityResult> fidelity;
+  std::optional<PredictionResult> predictions;  // of decoders, instead of fidelity
   std::vector<SpeedCase> speed;
   double load_ms = 0;
   uint64_t peak_memory_bytes = 0;  // of a process that loads and runs it, 0 when it was not measured

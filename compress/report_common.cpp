@@ -34,12 +34,14 @@ std::string gate_value_text(const Gate& gate, double value) {
   if (!std::isfinite(value)) return kMissing;
   if (gate.unit == "bytes" && value >= 0 && value < 1e18) return bytes_text(static_cast<uint64_t>(std::llround(value)));
   if (gate.unit == "x") return ratio_text(value);
+  if (gate.unit == "of the perplexity") return percent_text(value, 2) + " " + gate.unit;
   const std::string number = fixed_text(value, 4);
   return gate.unit.empty() ? number : number + " " + gate.unit;
 }
 
 bool same_case(const SpeedCase& a, const SpeedCase& b) {
-  return a.batch == b.batch && a.length == b.length && a.threads == b.threads;
+  return a.kind == b.kind && a.batch == b.batch && a.length == b.length && a.depth == b.depth &&
+         a.threads == b.threads && a.cache == b.cache;
 }
 
 std::optional<double> finite(double value) {
@@ -100,7 +102,22 @@ std::string milliseconds_text(double milliseconds, int decimals) {
 int milliseconds_decimals(double smallest) { return smallest < 1 ? 3 : 2; }
 
 std::string case_text(const SpeedCase& speed) {
+  const std::string together = speed.batch == 1 ? "" : message(plural(speed.batch, "sequence"), ", ");
+  if (speed.kind == SpeedKind::prefill) {
+    return message(together, "prompt of ", plural(speed.length, "token"), ", ", plural(speed.threads, "thread"));
+  }
+  if (speed.kind == SpeedKind::decode) {
+    return message(together, plural(speed.length, "token"), " one by one",
+                   speed.depth == 0 ? "" : message(" behind ", count_text(speed.depth)), ", ",
+                   plural(speed.threads, "thread"), speed.cache == "int8" ? ", cache in int8" : "");
+  }
   return message("batch ", speed.batch, ", ", plural(speed.length, "token"), ", ", plural(speed.threads, "thread"));
+}
+
+std::string case_key(const SpeedCase& speed) {
+  if (speed.kind == SpeedKind::forward) return {};
+  const std::string key = message(speed.kind == SpeedKind::prefill ? "pp" : "tg", speed.length);
+  return speed.depth == 0 ? key : message(key, "@", speed.depth);
 }
 
 std::string shape_text(const std::vector<uint64_t>& shape) {

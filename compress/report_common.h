@@ -34,8 +34,10 @@ std::string loss_text(double loss);
 std::string milliseconds_text(double milliseconds, int decimals = 2);
 /// 3 when `smallest` is below 1, otherwise 2.
 int milliseconds_decimals(double smallest);
-/// "batch 1, 128 tokens, 1 thread"
+/// "batch 1, 128 tokens, 1 thread"; of a decoder "prompt of 128 tokens, 1 thread" or "64 tokens one by one, 1 thread"
 std::string case_text(const SpeedCase& speed);
+/// Of a decoder: "pp128", "tg64", "tg64@512" behind 512 tokens; empty for an encoder.
+std::string case_key(const SpeedCase& speed);
 /// "384 x 1536"
 std::string shape_text(const std::vector<uint64_t>& shape);
 /// "1 model", "2 models"
@@ -64,7 +66,7 @@ std::vector<TaskMetric> task_metrics(const Report& report);
 /// Own minus the reference's, on the same task and file.
 std::optional<double> metric_difference(const Report& report, const ModelReport& model, std::string_view key);
 
-/// Every distinct batch, length and threads, in the order of first appearance; the first is the main case.
+/// Every distinct kind, batch, length, depth and threads, in the order of first appearance; the first is the main case.
 std::vector<SpeedCase> speed_cases(const Report& report);
 /// nullptr when the model was not measured so.
 const SpeedCase* find_case(const ModelReport& model, const SpeedCase& like);

@@ -91,7 +91,28 @@ void append_speed_card(std::vector<Card>& cards, const Report& report, const Mod
   cards.push_back(ratio_card("Speed", *value, "faster", "slower", std::move(detail)));
 }
 
+std::string predictions_text(const PredictionResult& predictions) {
+  return message("mean KL to the original ", loss_text(predictions.mean_kl), " nats, same token ",
+                 percent_text(predictions.same_top, 1));
+}
+
+void append_perplexity_card(std::vector<Card>& cards, const Report& report, const ModelReport& model) {
+  const PredictionResult& predictions = *model.predictions;
+  const TaskMetric* own = model.task ? &model.task->main() : nullptr;
+  const TaskMetric* reference = own == nullptr ? nullptr : find_metric(report.models.front(), own->key);
+  if (reference == nullptr || !(reference->value > 0)) {
+    cards.push_back(
+        {"Predictions", percent_text(predictions.same_top, 1), "same token", predictions_text(predictions)});
+    return;
+  }
+  const double increase = own->value / reference->value - 1;
+  std::string detail = fixed_text(reference->value, own->decimals) + kArrow + fixed_text(own->value, own->decimals) +
+                       "; " + predictions_text(predictions);
+  cards.push_back({"Perplexity", signed_text(100 * increase, 2) + " %", "", std::move(detail)});
+}
+
 void append_accuracy_card(std::vector<Card>& cards, const Report& report, const ModelReport& model) {
+  if (model.predictions) return append_perplexity_card(cards, report, model);
   const std::string cosine = model.fidelity ? "mean cosine to the original " + fixed_text(model.fidelity->mean, 4) : "";
   const TaskMetric* own = model.task ? &model.task->main() : nullptr;
   const std::optional<double> difference = own == nullptr ? std::nullopt : metric_difference(report, model, own->key);
@@ -212,7 +233,7 @@ std::string speed_section(const Report& report) {
   }
   std::string table = html_table(speed_table(report));
   if (charts.empty()) return table;
-  return "<p class=\"muted\">Median latency of a forward pass; shorter is better, each case has its own scale.</p>\n"
+  return "<p class=\"muted\">Median latency of a run; shorter is better, each case has its own scale.</p>\n"
          "<div class=\"charts\">\n" +
          charts + "</div>\n" + table;
 }

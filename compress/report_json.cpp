@@ -41,6 +41,7 @@ Json task_json(const Report& report, const ModelReport& model) {
       Json::object({{"task", model.task->task}, {"file", model.task->file}, {model.task->unit, model.task->items}});
   for (const TaskMetric& metric : model.task->metrics) {
     out.set(metric.key, metric.value);
+    if (metric.standard_error > 0) out.set(metric.key + "_error", metric.standard_error);
     out.set(metric.key + "_difference", number_or_null(metric_difference(report, model, metric.key)));
   }
   return out;
@@ -56,17 +57,33 @@ Json fidelity_json(const ModelReport& model) {
   return out;
 }
 
+Json predictions_json(const ModelReport& model) {
+  if (!model.predictions) return {};
+  const PredictionResult& predictions = *model.predictions;
+  return Json::object({{"tokens", predictions.tokens},
+                       {"mean_kl", predictions.mean_kl},
+                       {"p99_kl", predictions.p99_kl},
+                       {"same_top", predictions.same_top},
+                       {"log_perplexity_ratio", predictions.log_ratio},
+                       {"log_perplexity_ratio_error", predictions.log_ratio_error}});
+}
+
 Json speed_json(const Report& report, const SpeedCase& speed) {
-  return Json::object({{"batch", speed.batch},
-                       {"length", speed.length},
-                       {"threads", speed.threads},
-                       {"runs", speed.runs},
-                       {"p50_ms", speed.p50_ms},
-                       {"p90_ms", speed.p90_ms},
-                       {"p99_ms", speed.p99_ms},
-                       {"tokens_per_second", speed.tokens_per_second},
-                       {"peak_fraction", measured(speed.peak_fraction)},
-                       {"speedup", number_or_null(speedup(report, speed))}});
+  Json out = Json::object({{"batch", speed.batch},
+                           {"length", speed.length},
+                           {"threads", speed.threads},
+                           {"runs", speed.runs},
+                           {"p50_ms", speed.p50_ms},
+                           {"p90_ms", speed.p90_ms},
+                           {"p99_ms", speed.p99_ms},
+                           {"tokens_per_second", speed.tokens_per_second},
+                           {"peak_fraction", measured(speed.peak_fraction)},
+                           {"speedup", number_or_null(speedup(report, speed))}});
+  if (speed.kind == SpeedKind::forward) return out;
+  return out.set("case", case_key(speed))
+      .set("depth", speed.depth)
+      .set("cache", speed.cache)
+      .set("cache_bytes", speed.cache_bytes);
 }
 
 Json model_json(const Report& report, const ModelReport& model) {
@@ -88,6 +105,7 @@ Json model_json(const Report& report, const ModelReport& model) {
                        {"isa", model.isa},
                        {"task", task_json(report, model)},
                        {"fidelity", fidelity_json(model)},
+                       {"predictions", predictions_json(model)},
                        {"speed", std::move(speed)},
                        {"sizes", std::move(sizes)},
                        {"weights", std::move(weights)}});

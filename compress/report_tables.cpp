@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -22,8 +23,8 @@ Cell ratio_cell(std::optional<double> ratio) {
   return {ratio_text(*ratio), *ratio < 0.995 ? Mark::caution : Mark::none};
 }
 
-Cell difference_cell(bool reference, std::optional<double> difference) {
-  return {reference || !difference ? kMissing : signed_text(*difference, 4)};
+Cell difference_cell(bool reference, std::optional<double> difference, int decimals) {
+  return {reference || !difference ? kMissing : signed_text(*difference, decimals)};
 }
 
 Cell metric_cell(const ModelReport& model, std::string_view key) {
@@ -36,11 +37,33 @@ Cell agreement_cell(const ModelReport& model) {
   return {measured ? percent_text(*model.fidelity->agreement, 2) : kMissing};
 }
 
+Cell same_top_cell(const ModelReport& model) {
+  return {model.predictions ? percent_text(model.predictions->same_top, 2) : kMissing};
+}
+
+Cell kl_cell(const ModelReport& model, double PredictionResult::*figure) {
+  return {model.predictions ? loss_text((*model.predictions).*figure) : kMissing};
+}
+
+/// "1.0123 ± 0.0008": of this perplexity to the original's.
+Cell perplexity_ratio_cell(const ModelReport& model) {
+  if (!model.predictions) return {kMissing};
+  const double ratio = std::exp(model.predictions->log_ratio);
+  return {message(fixed_text(ratio, 4), " \xc2\xb1 ", fixed_text(ratio * model.predictions->log_ratio_error, 4))};
+}
+
+Cell metric_error_cell(const ModelReport& model, std::string_view key) {
+  const TaskMetric* metric = find_metric(model, key);
+  const bool known = metric != nullptr && metric->standard_error > 0;
+  return {known ? fixed_text(metric->standard_error, metric->decimals) : kMissing};
+}
+
 /// What the columns of a task's figures say under the cursor; figures without a row explain themselves.
-constexpr std::array<std::pair<std::string_view, const char*>, 4> kMetricHints = {
+constexpr std::array<std::pair<std::string_view, const char*>, 5> kMetricHints = {
     {{"pearson", "Correlation of the cosine of two embeddings with the human score."},
      {"spearman", "The same of the ranks."},
      {"accuracy", "Share of the texts whose largest logit is that of their label."},
+     {"perplexity", "exp of the mean negative log likelihood of the tokens of the text; lower is better."},
      {"macro_f1", "Mean over the labels of the harmonic mean of precision and recall."}}};
 
 std::string metric_hint(std::string_view key) {
@@ -83,6 +106,7 @@ Row speed_row(const Report& report, const ModelReport& model, const SpeedCase& s
            ratio_cell(speedup(report, speed)),
            rate_cell(speed.tokens_per_second),
            {speed.peak_fraction > 0 ? percent_text(speed.peak_fraction) : kMissing},
+           bytes_cell(speed.cache_bytes),
            count_cell(speed.runs)},
           {}};
 }
@@ -120,6 +144,8 @@ Table overview_table(const Report& report) {
                {"Change"},
                {"Cosine"},
                {"Same label"},
+               {"Mean KL"},
+               {"Same token"},
                {"p50 ms"},
                {"Faster"},
                {"Tokens/s"},
@@ -132,9 +158,12 @@ Table overview_table(const Report& report) {
              bytes_cell(model.file_bytes),
              ratio_cell(size_ratio(report, model)),
              metric_cell(model, key),
-             difference_cell(is_reference(report, model), metric_difference(report, model, key)),
+             difference_cell(is_reference(report, model), metric_difference(report, model, key),
+                             main == nullptr ? 4 : main->decimals),
              {model.fidelity ? fixed_text(model.fidelity->mean, 4) : kMissing},
-             agreement_cell(model)},
+             agreement_cell(model),
+             kl_cell(model, &PredictionResult::mean_kl),
+             same_top_cell(model)},
             {}};
     append_overview_speed(row, report, cases.empty() ? nullptr : find_case(model, cases.front()), decimals);
     row.cells.push_back(bytes_cell(model.peak_memory_bytes));
@@ -148,6 +177,7 @@ Table accuracy_table(const Report& report) {
   Table table{"Accuracy", {{"Model", Kind::name}, {"Task", Kind::text}, {"File", Kind::text}, {"Items"}}, {}};
   for (const TaskMetric& metric : metrics) {
     table.columns.push_back({metric.name, Kind::number, metric_hint(metric.key)});
+    table.columns.push_back({"Std. error"});
     table.columns.push_back({"Change"});
   }
   table.columns.push_back({"Texts"});
@@ -156,8 +186,15 @@ Table accuracy_table(const Report& report) {
   table.columns.push_back({"5 % below", Kind::number, "Five per cent of the texts have a smaller cosine."});
   table.columns.push_back({"Smallest"});
   table.columns.push_back({"Same label", Kind::number, "Share of the texts that get the original's label."});
+  table.columns.insert(
+      table.columns.end(),
+      {{"Predictions", Kind::number, "Places of the text where the next token was predicted."},
+       {"Perplexity ratio", Kind::number, "To the original's, with the standard error from paired tokens."},
+       {"Mean KL", Kind::number, "KL divergence of the predictions here from the original's, in nats."},
+       {"KL p99", Kind::number, "Ninety-nine per cent of the places have a smaller one."},
+       {"Same token", Kind::number, "Share of the places with the original's most probable token."}});
   for (const ModelReport& model : report.models) {
-    if (!model.task && !model.fidelity) continue;
+    if (!model.task && !model.fidelity && !model.predictions) continue;
     const TaskResult task = model.task.value_or(TaskResult{});
     const FidelityResult fidelity = model.fidelity.value_or(FidelityResult{});
     const auto cosine = [&](double value) { return Cell{model.fidelity ? fixed_text(value, 4) : kMissing}; };
@@ -165,10 +202,15 @@ Table accuracy_table(const Report& report) {
             {}};
     for (const TaskMetric& metric : metrics) {
       row.cells.push_back(metric_cell(model, metric.key));
-      row.cells.push_back(difference_cell(is_reference(report, model), metric_difference(report, model, metric.key)));
+      row.cells.push_back(metric_error_cell(model, metric.key));
+      row.cells.push_back(
+          difference_cell(is_reference(report, model), metric_difference(report, model, metric.key), metric.decimals));
     }
     row.cells.insert(row.cells.end(), {count_cell(fidelity.texts), cosine(fidelity.mean), cosine(fidelity.p05),
                                        cosine(fidelity.minimum), agreement_cell(model)});
+    row.cells.insert(row.cells.end(), {count_cell(model.predictions ? model.predictions->tokens : 0),
+                                       perplexity_ratio_cell(model), kl_cell(model, &PredictionResult::mean_kl),
+                                       kl_cell(model, &PredictionResult::p99_kl), same_top_cell(model)});
     table.rows.push_back(std::move(row));
   }
   return without_empty_columns(std::move(table));
@@ -178,12 +220,13 @@ Table speed_table(const Report& report) {
   Table table{"Speed",
               {{"Case", Kind::text},
                {"Model", Kind::name},
-               {"p50 ms"},
+               {"p50 ms", Kind::number, "Of a prompt, this is the time to the first token."},
                {"p90 ms"},
                {"p99 ms"},
                {"Faster", Kind::number, "p50 of the first model divided by this p50."},
                {"Tokens/s", Kind::number, "At p50."},
                {"Of peak", Kind::number, "Share of the arithmetic peak measured on this machine."},
+               {"Cache", Kind::number, "Memory of the keys and values of a decoder."},
                {"Runs"}},
               {}};
   for (const SpeedCase& like : speed_cases(report)) {

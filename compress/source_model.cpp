@@ -1,10 +1,16 @@
 #include "compress/source_model.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
+#include <fstream>
 #include <set>
+#include <span>
 
 #include "compress/architectures.h"
+#include "formats/gguf_model.h"
+#include "formats/gguf_tokenizer.h"
 #include "formats/hf_tokenizer.h"
 #include "formats/text.h"
 
@@ -44,7 +50,8 @@ void check_nothing_left_over(const Checkpoint& checkpoint, const Architecture& a
   if (ignored.empty()) return;
   std::string list;
   for (const std::string& name : ignored) list += (list.empty() ? "" : ", ") + name;
-  const char* output = model.task.classifies() ? "the logits do" : "the text vector does";
+  const bool logits = model.task.classifies() || model.task.generates();
+  const char* output = logits ? "the logits do" : "the text vector does";
   model.notes.push_back(message("left out, because ", output, " not depend on them: ", list));
 }
 
@@ -54,9 +61,83 @@ Encoding source_encoding(DType type) {
   return {};
 }
 
+std::string name_of(const std::filesystem::path& path, bool is_file) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  const auto last = (absolute.has_filename() ? absolute : absolute.parent_path()).filename();
+  return (is_file ? last.stem() : last).string();
+}
+
+std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".gguf") files.push_back(entry.path());
+  }
+  return files;
+}
+
+bool is_gguf_file(const std::filesystem::path& path) {
+  std::array<char, 4> magic{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(magic.data(), magic.size());
+  return file && GgufFile::is_gguf(std::as_bytes(std::span(magic)));
+}
+
+void open_folder(const std::filesystem::path& folder, bool allow_requantize, SourceModel& model) {
+  model.name = name_of(folder, false);
+  const ConfigFile config(folder, {allow_requantize});
+  const Architecture& architecture = detect_architecture(config);
+  model.checkpoint = open_checkpoint(folder);
+  architecture.build({*model.checkpoint, config, read_sentence_transformer(folder)}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = read_hf_tokenizer(folder);
+}
+
+void open_gguf(const std::filesystem::path& path, bool allow_requantize, SourceModel& model) {
+  model.name = name_of(path, true);
+  const GgufModel gguf = open_gguf_model(path, allow_requantize);
+  const Architecture& architecture = detect_architecture(gguf.config);
+  model.checkpoint = gguf.checkpoint;
+  architecture.build({*gguf.checkpoint, gguf.config, std::nullopt}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = read_gguf_tokenizer(*gguf.file);
+  if (gguf.quantized.empty()) return;
+  model.notes.push_back(
+      message("the source is already quantized: ", gguf.quantized, "; everything is compared with what it decodes to"));
+}
+
+void check_model(SourceModel& model) {
+  const std::string where = model.path.string();
+  const auto shape_of = [&](const std::string& name) { return model.weight(name).shape; };
+  validate(model.program, shape_of, where);
+  if (model.task.generates()) model.tokenizer.max_length = model.task.context;
+  for (const Op& op : model.program.ops) {
+    if (op.kind != OpKind::embedding) continue;
+    const uint64_t rows = shape_of(model.program.weights[op.weights[0]])[0];
+    if (op.mode == static_cast<uint32_t>(Stream::tokens)) check_vocabulary_fits(model.tokenizer, rows, where);
+    if (op.mode == static_cast<uint32_t>(Stream::positions)) {
+      model.tokenizer.max_length = std::min<uint32_t>(model.tokenizer.max_length, static_cast<uint32_t>(rows));
+    }
+  }
+  for (const std::string& name : model.program.weights) {
+    if (!model.derived.contains(name)) check_finite(*model.checkpoint, name);
+  }
+}
+
+std::string number_text(double value) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
 }  // namespace
 
 std::string task_text(const Task& task, const std::string& source) {
+  if (task.generates()) {
+    std::string text = message("kind=", task.kind, "\ndimension=", task.dimension, "\narchitecture=", task.architecture,
+                               "\ncontext=", task.context, "\n");
+    if (task.rope_theta > 0) text += "rope_theta=" + number_text(task.rope_theta) + "\n";
+    return text + message("source=", source, "\n");
+  }
   std::string text =
       message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
               "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
@@ -98,8 +179,11 @@ EncodedTensor SourceModel::weight(const std::string& name) const {
 }
 
 uint64_t SourceModel::parameters() const {
+  const std::set<std::string> constant = constant_weights(program);
   uint64_t total = 0;
-  for (const std::string& name : program.weights) total += element_count(weight(name).shape, name);
+  for (const std::string& name : program.weights) {
+    if (!constant.contains(name)) total += element_count(weight(name).shape, name);
+  }
   return total;
 }
 
@@ -113,32 +197,26 @@ uint64_t SourceModel::source_bytes() const {
   return total;
 }
 
-SourceModel open_source(const std::filesystem::path& folder, bool allow_requantize) {
-  if (!std::filesystem::is_directory(folder)) {
-    fail(Errc::no_input, message(folder.string(), ": expected a model folder with config.json and model.safetensors"));
-  }
+SourceModel open_source(const std::filesystem::path& path, bool allow_requantize) {
   SourceModel model;
-  model.path = folder;
-  const auto absolute = std::filesystem::absolute(folder).lexically_normal();
-  model.name = (absolute.has_filename() ? absolute : absolute.parent_path()).filename().string();
-  const ConfigFile config(folder, {allow_requantize});
-  const Architecture& architecture = detect_architecture(config);
-  model.checkpoint = open_checkpoint(folder);
-  architecture.build({*model.checkpoint, config, read_sentence_transformer(folder)}, model);
-  check_nothing_left_over(*model.checkpoint, architecture, model);
-  model.tokenizer = read_hf_tokenizer(folder);
-  for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
-  const auto shape_of = [&](const std::string& name) { return model.checkpoint->tensor(name).shape; };
-  validate(model.program, shape_of, folder.string());
-  for (const Op& op : model.program.ops) {
-    if (op.kind != OpKind::embedding) continue;
-    const uint64_t rows = shape_of(model.program.weights[op.weights[0]])[0];
-    if (op.mode == static_cast<uint32_t>(Stream::tokens)) check_vocabulary_fits(model.tokenizer, rows, folder.string());
-    if (op.mode == static_cast<uint32_t>(Stream::positions)) {
-      model.tokenizer.max_length = std::min<uint32_t>(model.tokenizer.max_length, static_cast<uint32_t>(rows));
-    }
+  model.path = path;
+  std::filesystem::path gguf;
+  if (std::filesystem::is_directory(path)) {
+    const std::vector<std::filesystem::path> files = gguf_files(path);
+    if (files.size() == 1 && !std::filesystem::exists(path / "config.json")) gguf = files[0];
+  } else if (is_gguf_file(path)) {
+    gguf = path;
+  } else {
+    fail(Errc::no_input,
+         message(path.string(), ": expected a model folder with config.json and model.safetensors, or a GGUF file"));
   }
-  for (const std::string& name : model.program.weights) check_finite(*model.checkpoint, name);
+  if (gguf.empty()) {
+    open_folder(path, allow_requantize, model);
+  } else {
+    open_gguf(gguf, allow_requantize, model);
+  }
+  for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
+  check_model(model);
   return model;
 }
 
@@ -149,16 +227,30 @@ const char* role_name(WeightRole role) {
 
 std::map<std::string, WeightRole> weight_roles(const Program& program) {
   std::map<std::string, WeightRole> roles;
+  const auto is_head = [&](const Op& op) {
+    const auto& outputs = program.outputs;
+    return program.values[op.output].rows == RowKind::tokens &&
+           std::find(outputs.begin(), outputs.end(), op.output) != outputs.end();
+  };
   for (const Op& op : program.ops) {
     for (size_t slot = 0; slot < op.weights.size(); ++slot) {
       if (op.weights[slot] == kNone) continue;
       WeightRole role = WeightRole::other;
-      if (slot == 0 && op.kind == OpKind::linear) role = WeightRole::linear;
+      if (slot == 0 && op.kind == OpKind::linear) role = is_head(op) ? WeightRole::head : WeightRole::linear;
       if (slot == 0 && op.kind == OpKind::embedding) role = WeightRole::embedding;
-      roles[program.weights[op.weights[slot]]] = role;
+      WeightRole& known = roles.try_emplace(program.weights[op.weights[slot]], role).first->second;
+      if (known != WeightRole::embedding) known = role;
     }
   }
   return roles;
+}
+
+std::set<std::string> constant_weights(const Program& program) {
+  std::set<std::string> names;
+  for (const Op& op : program.ops) {
+    if (op.kind == OpKind::rope) names.insert(program.weights[op.weights[0]]);
+  }
+  return names;
 }
 
 }  // namespace lathe

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,7 @@ inline constexpr size_t kMaxLabelBytes = 256;
 
 /// Shares the checkpoint with its copies; weight views live as long as it does.
 struct SourceModel {
-  std::string name;  // of the folder
+  std::string name;  // of the folder, or of a GGUF file without its ending
   std::filesystem::path path;
   std::shared_ptr<const Checkpoint> checkpoint;
   Program program;
@@ -65,15 +66,18 @@ struct SourceModel {
   mutable std::map<std::string, EncodedBuffer> converted_;  // types that the runtime does not read (f64)
 };
 
-/// Opens a model folder in the layout of Hugging Face (config.json, safetensors, tokenizer), checks that every tensor
-/// is there, has its shape and is finite, and that there is none too many. Throws the errors of formats/, and
-/// Error{unsupported} for an architecture that is not in kArchitectures.
-SourceModel open_source(const std::filesystem::path& folder, bool allow_requantize);
+/// Opens a model folder in the layout of Hugging Face (config.json, safetensors, tokenizer), a GGUF file, or a folder
+/// that holds one GGUF file and no config.json. Checks that every tensor is there, has its shape and is finite, and
+/// that there is none too many. Throws the errors of formats/, and Error{unsupported} for an architecture that is not
+/// in kArchitectures.
+SourceModel open_source(const std::filesystem::path& path, bool allow_requantize);
 
 /// How a weight is used, which decides how it may be compressed. A head is the linear weight behind an output with a
-/// row for each token (the logits of a decoder); an embedding may be used as a head, too.
+/// row for each token (the logits of a decoder); an embedding may be used as a head, too, and is then an embedding.
 enum class WeightRole { linear, embedding, head, other };
 const char* role_name(WeightRole role);
 std::map<std::string, WeightRole> weight_roles(const Program& program);
+/// Weights that are no parameters of the model: the frequencies of rope, which stay as precise as they are.
+std::set<std::string> constant_weights(const Program& program);
 
 }  // namespace lathe

@@ -70,6 +70,7 @@ std::vector<ParallelParts> find_parts(const Program& program, OpKind kind) {
     ParallelParts parts;
     if (op.kind != kind || program.values[op.output].rows != RowKind::tokens) continue;
     if (!neighbours.find(i, parts)) continue;
+    if (op.kv_heads != 0 && op.kv_heads != op.heads) continue;  // heads share keys and values
     const uint32_t width = program.values[op.output].width;
     parts.count = kind == OpKind::attention ? op.heads : width;
     parts.width = width / parts.count;
@@ -284,7 +285,10 @@ void apply_reduction(SourceModel& model, const ParallelParts& parts, const Reduc
   for (const size_t op : parts.before) keep_rows(model, model.program.ops[op], kept);
   Op& between = model.program.ops[parts.between];
   model.program.values[between.output].width = static_cast<uint32_t>(kept.size());
-  if (between.kind == OpKind::attention) between.heads = static_cast<uint32_t>(reduction.kept.size());
+  if (between.kind == OpKind::attention) {
+    between.heads = static_cast<uint32_t>(reduction.kept.size());
+    if (between.kv_heads != 0) between.kv_heads = between.heads;
+  }
 
   const Op& behind = model.program.ops[parts.behind];
   Matrix narrow(reduction.weight.rows, kept.size());

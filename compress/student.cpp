@@ -205,16 +205,43 @@ void narrow_embedding(Student& student, uint32_t rank, const TokenBatch& samples
   progress.advance(1);
 }
 
+// What a decoder cannot lose, before any work.
+void check_decoder(const SourceModel& model, const StudentSpec& spec) {
+  if (!model.task.generates()) return;
+  const auto refuse = [&](const std::string& what, const std::string& why) {
+    fail(Errc::unsupported, message(model.path.string(), ": student: ", what, ": ", why));
+  };
+  if (spec.heads && find_heads(model.program).empty()) {
+    refuse(message("heads=", *spec.heads), "heads with rotary positions or shared keys cannot be taken out");
+  }
+  if (spec.neurons && find_neurons(model.program).empty()) {
+    refuse(message("neurons=", *spec.neurons), "neurons behind a gate cannot be taken out");
+  }
+  const auto& ops = model.program.ops;
+  const uint32_t head = ops.back().kind == OpKind::linear ? ops.back().weights[0] : kNone;
+  const bool tied = std::any_of(ops.begin(), ops.end(),
+                                [&](const Op& op) { return op.kind == OpKind::embedding && op.weights[0] == head; });
+  if (spec.embedding_rank && tied) {
+    refuse(message("embedding=", *spec.embedding_rank), "the token table is the head as well and cannot be narrowed");
+  }
+}
+
 }  // namespace
 
 std::vector<MatchedValue> match_all(const Program& program) {
+  const auto is_output = [&](uint32_t value) {
+    return std::find(program.outputs.begin(), program.outputs.end(), value) != program.outputs.end();
+  };
   std::vector<MatchedValue> matched;
-  for (const Block& block : find_blocks(program)) matched.push_back({block.output, block.output});
+  for (const Block& block : find_blocks(program)) {
+    if (!is_output(block.output)) matched.push_back({block.output, block.output});
+  }
   return matched;
 }
 
 Student make_student(const SourceModel& teacher, const StudentSpec& spec, const TokenBatch& samples, Progress& progress,
                      size_t threads) {
+  check_decoder(teacher, spec);
   Student student;
   student.model = teacher;
   student.matched = match_all(teacher.program);

@@ -18,6 +18,18 @@ TokenBatch first_sequences(const TokenBatch& batch, size_t tokens) {
   return out;
 }
 
+// Of a model with logits for each token, what they are made of: that many logits would fill the memory.
+Program without_head(const Program& program) {
+  Program part = program;
+  for (uint32_t& output : part.outputs) {
+    const auto op =
+        std::find_if(program.ops.begin(), program.ops.end(), [&](const Op& o) { return o.output == output; });
+    const bool head = op != program.ops.end() && op->kind == OpKind::linear;
+    if (head && program.values[output].rows == RowKind::tokens) output = op->inputs[0];
+  }
+  return slice(part, part.inputs, part.outputs).program;
+}
+
 // All outputs of the program, one after the other.
 std::vector<float> outputs_of(const Program& program, const WeightLookup& weights, const TokenBatch& batch,
                               size_t threads) {
@@ -82,7 +94,7 @@ std::vector<bool> most_important_layers(const Program& program, const std::vecto
                                         const WeightLookup& weights, const TokenBatch& samples, Progress& progress,
                                         size_t threads) {
   const TokenBatch batch = first_sequences(samples, kComparedTokens);
-  const std::vector<float> whole = outputs_of(program, weights, batch, threads);
+  const std::vector<float> whole = outputs_of(without_head(program), weights, batch, threads);
   std::vector<bool> keep(layers.size(), true);
   for (size_t left = layers.size(); left > kept; --left) {
     double least = std::numeric_limits<double>::infinity();
@@ -94,7 +106,7 @@ std::vector<bool> most_important_layers(const Program& program, const std::vecto
       fewer[layer] = false;
       std::vector<uint32_t> tracked;
       const Program without = without_layers(program, layers, fewer, tracked);
-      const double change = squared_difference(outputs_of(without, weights, batch, threads), whole);
+      const double change = squared_difference(outputs_of(without_head(without), weights, batch, threads), whole);
       if (change >= least && least_important < layers.size()) continue;
       least = change;
       least_important = layer;

@@ -39,7 +39,7 @@ struct MatchedValue {
   uint32_t teacher = 0;
 };
 
-enum class TrainingTask { embedding, classification };
+enum class TrainingTask { embedding, classification, generation };
 
 struct TrainingJob {
   std::string stage;  // "distillation", "dense student", "block reconstruction"; names curve and state file

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::string_view kSpaces = " \t\r\f\v";
 constexpr size_t kSpecialTokens = 2;  // [CLS] and [SEP]
+// Of the running text that decoders learn from, shorter lines say nothing of where they come from: headings, "Yes."
+constexpr size_t kTellingLine = 40;  // bytes
 
 struct Line {
   std::string text;
@@ -52,6 +54,7 @@ std::vector<Line> read_training_lines(const SourceModel& model, const TrainingRe
     }
   } else {
     for (std::string& text : read_lines(recipe.data_file)) lines.push_back({std::move(text)});
+    if (model.task.generates()) return lines;
     const auto tabbed = [](const Line& line) { return trimmed(line.text).find('\t') != std::string_view::npos; };
     if (std::all_of(lines.begin(), lines.end(), tabbed)) {
       fail(Errc::malformed, message(recipe.data_file, ": every line has a tab, as if with labels or scores: ",
@@ -182,9 +185,45 @@ std::string describe(const TrainingRecipe& recipe, const Split& split, const Tra
   return text;
 }
 
+// The file is one text: windows of it, one after the other. What is left over at the end is not used.
+TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe) {
+  const size_t length = text_length(model, recipe);
+  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(recipe.data_file));
+  const size_t windows = ids.size() / length;
+  if (windows < kMinTrainingTexts) {
+    fail(Errc::malformed, message(recipe.data_file, ": ", ids.size(), " tokens, training needs at least ",
+                                  kMinTrainingTexts, " windows of ", length));
+  }
+  Random random(recipe.seed);
+  const size_t trained = windows - held_out_count(windows, recipe.held_out);
+  TrainingData data;
+  for (const uint32_t window : shuffled(windows, random)) {
+    TokenBatch& batch = data.train.sequences() < trained ? data.train : data.held_out;
+    add_sequence(std::span(ids).subspan(window * length, length), batch);
+  }
+  data.description = message(grouped(trained), " windows of ", length, " tokens of ",
+                             std::filesystem::path(recipe.data_file).filename().string(), " to train (",
+                             grouped(data.train.tokens()), " tokens), ", grouped(windows - trained), " held out");
+  return data;
+}
+
+bool is_telling(const SourceModel& model, std::string_view line) {
+  return !model.task.generates() || line.size() >= kTellingLine;
+}
+
+// The lines that tell where a text comes from.
+std::unordered_set<std::string> training_lines(const SourceModel& model, const TrainingRecipe& recipe) {
+  std::unordered_set<std::string> lines;
+  for (Line& line : read_training_lines(model, recipe)) {
+    if (is_telling(model, line.text)) lines.insert(std::move(line.text));
+  }
+  return lines;
+}
+
 }  // namespace
 
 TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& recipe) {
+  if (model.task.generates()) return make_windows(model, recipe);
   const Split split = split_texts(model, recipe);
   const bool labelled = model.task.classifies();
   const size_t length = text_length(model, recipe);
@@ -202,6 +241,11 @@ TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& 
 std::vector<std::string> without_training_texts(const SourceModel& model, const TrainingRecipe& recipe,
                                                 std::vector<std::string> texts) {
   if (!recipe.distills()) return texts;
+  if (model.task.generates()) {
+    const std::unordered_set<std::string> lines = training_lines(model, recipe);
+    std::erase_if(texts, [&](const std::string& text) { return lines.contains(std::string(trimmed(text))); });
+    return texts;
+  }
   const Split split = split_texts(model, recipe);
   const Tokenizer tokenizer(model.tokenizer);
   const size_t length = model.task.classifies() ? text_length(model, recipe) : Tokenizer::kNoLimit;
@@ -214,8 +258,7 @@ std::vector<std::string> without_training_texts(const SourceModel& model, const 
 void check_proof_is_unseen(const SourceModel& model, const TrainingRecipe& recipe, std::string_view proof_file,
                            const std::vector<std::string>& texts) {
   if (!recipe.distills()) return;
-  std::unordered_set<std::string> trained;
-  for (Line& line : read_training_lines(model, recipe)) trained.insert(std::move(line.text));
+  const std::unordered_set<std::string> trained = training_lines(model, recipe);
   size_t shared = 0;
   std::string example;
   for (const std::string& text : texts) {

@@ -8,6 +8,7 @@
 #include "compress/evaluate.h"
 #include "compress/measure.h"
 #include "compress/training_data.h"
+#include "compress/verify_language.h"
 #include "runtime/text/embedder.h"
 
 namespace lathe {
@@ -40,8 +41,11 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   }
   report.sizes = {{"linear values", by_role["linear"]},
                   {"embeddings", by_role["embedding"]},
+                  {"head", by_role["head"]},
                   {"norms and biases", by_role["other"]},
                   {"not used for the output, and header", report.file_bytes - std::min(used, report.file_bytes)}};
+  if (used > report.file_bytes) report.sizes = {{"quantized tensors and header", report.file_bytes}};
+  if (by_role["head"] == 0 && report.sizes.size() > 1) report.sizes.erase(report.sizes.begin() + 2);
   return report;
 }
 
@@ -108,11 +112,13 @@ void measure_task(const SourceModel& source, const VerifyOptions& options, const
   report.models[1].task = task.evaluate(after.embed(task.texts), after.dimension());
 }
 
-void measure_speeds(const Model& original, const Model& artifact, size_t threads, Report& report, Progress& progress) {
+void measure_speeds(const SourceModel& source, const Model& original, const Model& artifact, size_t threads,
+                    Report& report, Progress& progress) {
+  const auto cores = static_cast<uint32_t>(threads == 0 ? available_cores() : threads);
+  if (source.task.generates()) return measure_decoder_speeds(source, original, artifact, cores, report, progress);
   const BenchmarkOptions options{3, 5, 0.4, 2000};
   progress.stage("measuring speed", std::size(kSpeedShapes));
   uint64_t done = 0;
-  const auto cores = static_cast<uint32_t>(threads == 0 ? available_cores() : threads);
   for (const SpeedShape& shape : kSpeedShapes) {
     const uint32_t length = static_cast<uint32_t>(std::min<size_t>(shape.length, original.max_tokens()));
     const auto cases = measure_interleaved({&original, &artifact}, shape.batch, length, cores, options);
@@ -152,18 +158,25 @@ Report verify(const SourceModel& source, const Recipe& recipe, const CompressedM
   report.models = {describe_original(source, original, load.count()),
                    describe(artifact, artifact_path.stem().string())};
   progress.advance(1);
-  measure_fidelity(source, recipe, options, original, artifact.model, report);
-  progress.advance(2);
-  measure_task(source, options, original, artifact.model, report);
-  progress.advance(3);
-  if (options.measure_speed) measure_speeds(original, artifact.model, options.threads, report, progress);
+  if (source.task.generates()) {
+    verify_language(source, recipe, options, original, artifact.model, report, progress);
+  } else {
+    measure_fidelity(source, recipe, options, original, artifact.model, report);
+    progress.advance(2);
+    measure_task(source, options, original, artifact.model, report);
+    progress.advance(3);
+  }
+  if (options.measure_speed) measure_speeds(source, original, artifact.model, options.threads, report, progress);
   return report;
 }
 
 bool apply_gates(const Gates& gates, Report& report) {
   const ModelReport& before = report.models.at(0);
   const ModelReport& after = report.models.at(1);
-  if (gates.max_drop) {
+  if (gates.max_drop && after.predictions) {
+    const double increase = perplexity_increase(report);
+    report.gates.push_back({"max-drop", *gates.max_drop, increase, increase <= *gates.max_drop, "of the perplexity"});
+  } else if (gates.max_drop) {
     const bool by_task = before.task && after.task;
     const double drop = by_task ? before.task->main().value - after.task->main().value : 1 - after.fidelity->mean;
     report.gates.push_back({"max-drop", *gates.max_drop, drop, drop <= *gates.max_drop,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,18 +17,32 @@
 namespace lathe {
 
 /// The numbers are those of the file format. Only types that are read are listed.
-enum class GgufType : uint32_t { f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q8_0 = 8, q4_k = 12, q6_k = 14, bf16 = 30 };
+enum class GgufType : uint32_t {
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
+  q8_0 = 8,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
+  bf16 = 30
+};
 
 struct GgufTypeTraits {
   GgufType type;
-  const char* name;        // "Q4_0"
-  uint32_t block_values;   // numbers in a block
+  const char* name;       // "Q4_0"
+  uint32_t block_values;  // numbers in a block
   uint32_t block_bytes;
   bool quantized;
   /// Writes block_values numbers for each of `blocks` blocks.
   void (*decode)(const std::byte* data, size_t blocks, float* out);
 };
 const GgufTypeTraits& gguf_traits(GgufType type);
+/// nullptr for a type that is not read.
+const GgufTypeTraits* find_gguf_traits(uint32_t type) noexcept;
 
 struct GgufTensor {
   std::string name;
@@ -43,6 +58,8 @@ using GgufStrings = std::vector<std::string>;
 using GgufIntegers = std::vector<int64_t>;
 using GgufNumbers = std::vector<double>;
 using GgufValue = std::variant<bool, int64_t, uint64_t, double, std::string, GgufStrings, GgufIntegers, GgufNumbers>;
+/// A short text of a metadata value for messages.
+std::string excerpt(const GgufValue& value);
 
 /// Everything is validated when it is opened. Immutable.
 class GgufFile {
@@ -50,14 +67,20 @@ class GgufFile {
   /// Throws Error{no_input}; Error{malformed} naming file, key or tensor, offset, value and bound; Error{unsupported}
   /// for versions, byte orders, split files and tensor types that are not read; Error{limit}.
   explicit GgufFile(const std::filesystem::path& path);
+  GgufFile(const GgufFile&) = delete;
+  GgufFile& operator=(const GgufFile&) = delete;
+  /// The same of bytes that outlive the file; `path` is its name for messages.
+  GgufFile(Bytes file, std::string_view path);
 
   static bool is_gguf(Bytes beginning) noexcept;
 
-  const std::string& path() const { return file_.path(); }
-  uint64_t bytes() const { return file_.bytes().size(); }
+  const std::string& path() const { return path_; }
+  uint64_t bytes() const { return bytes_.size(); }
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   /// Null when there is none of that name.
   const GgufTensor* find(std::string_view name) const;
+  /// A hint that these bytes of a tensor will not be needed soon.
+  void release(Bytes range) const noexcept;
 
   bool has(std::string_view key) const { return values_.contains(key); }
   const std::map<std::string, GgufValue, std::less<>>& values() const { return values_; }
@@ -74,9 +97,17 @@ class GgufFile {
   const std::vector<int64_t>& integers_or_none(std::string_view key) const;
 
  private:
-  MappedFile file_;
+  void read();
+  const GgufValue* find_value(std::string_view key) const;
+  const GgufValue& get(std::string_view key) const;
+  [[noreturn]] void fail_value(std::string_view key, std::string_view expected) const;
+
+  std::optional<MappedFile> file_;
+  std::string path_;
+  Bytes bytes_;
   std::map<std::string, GgufValue, std::less<>> values_;
-  std::vector<GgufTensor> tensors_;  // in the order of the file
+  std::vector<GgufTensor> tensors_;           // in the order of the file
+  std::map<std::string_view, size_t> index_;  // into tensors_; the names are theirs
 };
 
 }  // namespace lathe

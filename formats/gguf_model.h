@@ -22,5 +22,6 @@ struct GgufModel {
 /// GgufFile; Error{malformed} for a missing key or tensor, or one too many; Error{unsupported} for other
 /// architectures, and for quantized tensors unless `allow_requantize`.
 GgufModel open_gguf_model(const std::filesystem::path& path, bool allow_requantize);
+GgufModel open_gguf_model(std::shared_ptr<const GgufFile> file, bool allow_requantize);
 
 }  // namespace lathe

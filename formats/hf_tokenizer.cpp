@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "formats/artifact/mapped_file.h"
+#include "formats/bpe_tokenizer.h"
+#include "formats/hf_tokenizer_config.h"
 #include "formats/json.h"
 #include "formats/sentence_transformers.h"
 #include "formats/text.h"
@@ -13,44 +15,12 @@
 namespace lathe {
 namespace {
 
+using detail::TokenizerConfig;
 using std::filesystem::path;
 
 /// Classes whose vocab.txt means BERT WordPiece, without a final "Fast".
 constexpr std::array<std::string_view, 4> kWordPieceClasses = {"BertTokenizer", "DistilBertTokenizer",
                                                                "ElectraTokenizer", "MobileBertTokenizer"};
-
-/// A field of tokenizer_config.json; null, as an absent one, keeps the default.
-struct TokenizerConfig {
-  Json json = Json::object();
-  std::string path;
-
-  std::string subject(std::string_view field) const { return message(path, ": ", field); }
-  const Json* find(std::string_view field) const {
-    const Json* value = json.find(field);
-    return value == nullptr || value->is_null() ? nullptr : value;
-  }
-  bool boolean(std::string_view field, bool fallback) const {
-    const Json* value = find(field);
-    return value == nullptr ? fallback : value->as_bool(subject(field));
-  }
-  /// A token is a string or an object with its "content".
-  std::string token(std::string_view field, std::string_view fallback) const {
-    const Json* value = find(field);
-    if (value == nullptr) return std::string(fallback);
-    if (value->is_object()) value = &value->at("content", subject(field));
-    return value->as_string(subject(field));
-  }
-};
-
-TokenizerConfig read_config(const path& folder) {
-  TokenizerConfig config;
-  config.path = (folder / "tokenizer_config.json").string();
-  if (std::optional<Json> json = find_json_file(config.path)) {
-    static_cast<void>(json->members(config.path));  // an object
-    config.json = std::move(*json);
-  }
-  return config;
-}
 
 WordPieceOptions options_from(const TokenizerConfig& config) {
   WordPieceOptions options;
@@ -73,18 +43,18 @@ WordPieceOptions options_from(const TokenizerConfig& config) {
   return options;
 }
 
-uint32_t max_length(const path& folder, const TokenizerConfig& config) {
+/// `fallback` where the files say nothing, or a number that means "no limit".
+uint32_t max_length(const path& folder, const TokenizerConfig& config, uint32_t fallback) {
   if (const auto length = read_max_seq_length(folder)) return *length;
-  constexpr uint32_t kBert = 512;
   constexpr uint64_t kLeast = 2;         // the begin and the end token
   constexpr uint64_t kSane = 1'000'000;  // beyond, the field means "no limit"
   const Json* length = config.find("model_max_length");
-  if (length == nullptr) return kBert;
+  if (length == nullptr) return fallback;
   if (!length->is_number() || length->as_f64() < kLeast) {
     fail(Errc::malformed, message(config.subject("model_max_length"), " is ", length->excerpt(),
                                   ", expected an integer of at least ", kLeast));
   }
-  return length->is_u64() && length->as_u64() <= kSane ? static_cast<uint32_t>(length->as_u64()) : kBert;
+  return length->is_u64() && length->as_u64() <= kSane ? static_cast<uint32_t>(length->as_u64()) : fallback;
 }
 
 /// sentence-transformers can lower the case of a text before it reaches the tokenizer.
@@ -112,21 +82,31 @@ bool is_present(const path& file) {
 }  // namespace
 
 TokenizerSpec read_hf_tokenizer(const path& model_folder) {
-  const TokenizerConfig config = read_config(model_folder);
+  const TokenizerConfig config = detail::read_tokenizer_config(model_folder);
   const path json = model_folder / "tokenizer.json";
   const path vocab = model_folder / "vocab.txt";
   TokenizerSpec spec;
   if (is_present(json)) {
     const MappedFile file(json);
     spec = parse_tokenizer_json(text_of(file), file.path());
-    spec.pad_id = pad_id(spec, config.token("pad_token", "[PAD]"));
   } else if (is_present(vocab)) {
     const MappedFile file(vocab);
     spec = parse_vocab_txt(text_of(file), file.path(), options_from(config));
+  } else if (is_present(model_folder / "vocab.json") && is_present(model_folder / "merges.txt")) {
+    spec = detail::read_vocab_and_merges(model_folder, config);
   } else {
-    fail(Errc::no_input, message(model_folder.string(), " has no tokenizer, expected tokenizer.json or vocab.txt"));
+    fail(Errc::no_input,
+         message(model_folder.string(),
+                 " has no tokenizer, expected tokenizer.json or vocab.txt or vocab.json with merges.txt"));
   }
-  spec.max_length = max_length(model_folder, config);
+  if (spec.kind == TokenizerKind::byte_bpe) {
+    detail::finish_byte_bpe(model_folder, config, spec);
+    spec.max_length = max_length(model_folder, config, kAnyLength);
+    return spec;
+  }
+  constexpr uint32_t kBert = 512;
+  if (is_present(json)) spec.pad_id = pad_id(spec, config.token("pad_token", "[PAD]"));
+  spec.max_length = max_length(model_folder, config, kBert);
   spec.lowercase = spec.lowercase || lowers_case_first(model_folder);
   return spec;
 }

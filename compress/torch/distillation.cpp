@@ -15,8 +15,9 @@ constexpr double kPruneShare = 0.02;      // between two steps of the pruning sc
 constexpr double kPrunedBy = 0.6;         // where the schedule has reached its end
 constexpr size_t kHeldOutTokens = 16384;  // that are looked at, at least
 constexpr uint64_t kBadChecks = 3;
-constexpr double kDiverged = 2;           // times the best loss
-constexpr double kNegligibleLoss = 1e-2;  // below this any multiple is noise
+constexpr double kDiverged = 2;                         // times the best loss
+constexpr double kNegligibleLoss = 1e-2;                // below this any multiple is noise
+constexpr uint64_t kGradientBytes = uint64_t{1} << 30;  // of the shards that are computed together
 
 // By what trains. Adam moves every number by about the rate in each step, whatever the loss.
 constexpr double kDefaultRates[] = {1.5e-4, 1e-3, 1.5e-4};
@@ -62,13 +63,10 @@ Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Devic
   rate_ = recipe.learning_rate > 0 ? recipe.learning_rate : kDefaultRates[static_cast<size_t>(recipe.trainable)];
   rate_ *= job.rate_factor;
   if (objective_.has_teacher) {
-    const auto make = [&](const TokenBatch& data, uint64_t budget) {
-      return std::make_unique<Teacher>(*job.teacher, job.teacher_weights, objective_.teacher_values(), data, budget,
-                                       device, bf16_);
-    };
     const uint64_t budget = teacher_budget();
-    teacher_ = make(job.data->train, budget);
-    held_out_teacher_ = make(job.data->held_out, budget / 4);
+    teacher_ = std::make_unique<Teacher>(*job.teacher, job.teacher_weights, objective_.teacher_values(),
+                                         job.data->train, budget, device, bf16_);
+    held_out_teacher_ = std::make_unique<Teacher>(*teacher_, job.data->held_out, budget / 4);
   }
   const TokenBatch& unseen = job.data->held_out;
   while (held_out_count_ < unseen.sequences() && unseen.starts[held_out_count_] < kHeldOutTokens) ++held_out_count_;
@@ -76,9 +74,9 @@ Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Devic
   std::iota(all.begin(), all.end(), 0u);
   held_out_shards_ = make_shards(job.data->held_out, all);
   state_.curve.stage = job.stage;
-  state_.curve.measure_name = job.task == TrainingTask::embedding ? "cosine"
-                              : job.data->held_out_labels.empty() ? "agreement"
-                                                                  : "accuracy";
+  const bool judged =
+      job.task == TrainingTask::generation ? !objective_.has_teacher : !job.data->held_out_labels.empty();
+  state_.curve.measure_name = job.task == TrainingTask::embedding ? "cosine" : judged ? "accuracy" : "agreement";
 }
 
 double Distillation::elapsed() const {
@@ -94,6 +92,14 @@ bool Distillation::is_check_due() const {
   if (steps_ == 0) return progress_share() - checked_share_ >= kCheckShare;
   const uint64_t every = std::max<uint64_t>(1, static_cast<uint64_t>(kCheckShare * static_cast<double>(steps_)));
   return state_.step % every == 0;
+}
+
+HeadWeights Distillation::heads(const std::vector<at::Tensor>& used, const Teacher* teacher) const {
+  HeadWeights heads;
+  heads.bf16 = bf16_;
+  if (objective_.student_head != kNone) heads.student = used[objective_.student_head];
+  if (objective_.teacher_head != kNone) heads.teacher = teacher->weights()[objective_.teacher_head];
+  return heads;
 }
 
 // Loss and measure of one shard as parts of the whole step's, and the gradients of the loss.
@@ -118,7 +124,7 @@ Distillation::Sums Distillation::run_shard(const TokenBatch& data, const std::ve
   }
   const Program& program = job_.student->program;
   const Values values = interpret(program, used, batch, {}, objective_.student_values(), bf16_);
-  const BatchLoss result = batch_loss(objective_, values, target, batch, truth);
+  const BatchLoss result = batch_loss(objective_, values, target, batch, truth, heads(used, teacher));
   const at::Tensor part = result.loss * (static_cast<double>(shard.size()) / static_cast<double>(sequences));
   if (gradients != nullptr) *gradients = torch::autograd::grad({part}, leaves, {}, {}, false, /*allow_unused=*/true);
   return {part.item<double>(), result.measure.item<double>()};
@@ -129,30 +135,47 @@ double Distillation::train_step() {
   const size_t count = std::min<size_t>(job_.recipe.batch, data.train.sequences());
   const std::vector<Shard> shards = make_shards(data.train, shuffle_.take(state_.step * count, count));
   std::vector<Sums> sums(shards.size());
-  std::vector<std::vector<at::Tensor>> gradients(shards.size());
-  pool_.parallel_for(shards.size(), [&](size_t i, size_t) {
-    sums[i] = run_shard(data.train, data.train_labels, teacher_.get(), shards[i], count, &gradients[i]);
-  });
+  std::vector<at::Tensor> total(weights_.trained().size());
+  const size_t together = shards_at_once(shards.size());
+  for (size_t first = 0; first < shards.size(); first += together) {
+    std::vector<std::vector<at::Tensor>> gradients(std::min(together, shards.size() - first));
+    pool_.parallel_for(gradients.size(), [&](size_t i, size_t) {
+      sums[first + i] =
+          run_shard(data.train, data.train_labels, teacher_.get(), shards[first + i], count, &gradients[i]);
+    });
+    add_gradients(gradients, total);
+  }
   double loss = 0;
   for (const Sums& sum : sums) loss += sum.loss;
   if (!std::isfinite(loss)) return loss;
-  apply(gradients);
+  apply(total);
   for (const Shard& shard : shards) {
     for (const uint32_t s : shard) session_tokens_ += data.train.length(s), state_.curve.tokens += data.train.length(s);
   }
   return loss;
 }
 
-void Distillation::apply(const std::vector<std::vector<at::Tensor>>& gradients) {
+// Each shard has gradients of all weights: of a large model as many at a time as there are threads to compute them.
+// Their sum is taken in the order of the shards, so this changes no bit.
+size_t Distillation::shards_at_once(size_t shards) const {
+  const uint64_t bytes = sizeof(float) * weights_.trained_numbers();
+  return bytes * shards <= kGradientBytes ? shards : std::max<size_t>(1, pool_.size());
+}
+
+void Distillation::add_gradients(const std::vector<std::vector<at::Tensor>>& gradients,
+                                 std::vector<at::Tensor>& total) {
   const at::NoGradGuard no_gradients;
-  std::vector<at::Tensor> total(weights_.trained().size());
   pool_.parallel_for(total.size(), [&](size_t i, size_t) {
     use_one_thread();
     for (const std::vector<at::Tensor>& shard : gradients) {
       if (shard[i].defined()) total[i] = total[i].defined() ? total[i].add_(shard[i]) : shard[i].clone();
     }
   });
-  weights_.pull(total, pool_);
+}
+
+void Distillation::apply(const std::vector<at::Tensor>& gradients) {
+  const at::NoGradGuard no_gradients;
+  weights_.pull(gradients, pool_);
   std::vector<Parameter>& parameters = weights_.parameters();
   AdamWStep step;
   step.rate = rate_ * rate_factor(progress_share(), job_.recipe.warmup);

@@ -28,7 +28,10 @@ class Distillation {
   Sums run_shard(const TokenBatch& data, const std::vector<int32_t>& labels, Teacher* teacher, const Shard& shard,
                  size_t sequences, std::vector<at::Tensor>* gradients);
   double train_step();
-  void apply(const std::vector<std::vector<at::Tensor>>& gradients);
+  HeadWeights heads(const std::vector<at::Tensor>& used, const Teacher* teacher) const;
+  size_t shards_at_once(size_t shards) const;
+  void add_gradients(const std::vector<std::vector<at::Tensor>>& gradients, std::vector<at::Tensor>& total);
+  void apply(const std::vector<at::Tensor>& gradients);
   Sums held_out();
   void check();
   void prune_gradually();

@@ -35,13 +35,59 @@ at::Tensor run_layer_norm(const Frame& f) {
   return at::layer_norm(f.input(0), {f.input(0).size(1)}, f.weight(0), f.weight(1), f.op.epsilon);
 }
 
+at::Tensor run_rms_norm(const Frame& f) {
+  const int64_t heads = std::max<int64_t>(f.op.heads, 1);
+  const at::Tensor x = f.input(0).view({f.input(0).size(0), heads, f.input(0).size(1) / heads});
+  const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true) + f.op.epsilon);
+  return (x * scale * f.weight(0)).view_as(f.input(0));
+}
+
+at::Tensor run_multiply(const Frame& f) { return f.input(0) * f.input(1); }
+
+at::Tensor run_rope(const Frame& f) {
+  const at::Tensor& rows = f.input(0);
+  const at::Tensor frequencies = f.weight(0);
+  const int64_t pairs = frequencies.size(0);
+  const at::Tensor x = rows.view({rows.size(0), f.op.heads, rows.size(1) / f.op.heads});
+  const at::Tensor positions = f.batch.streams[static_cast<size_t>(Stream::positions)].to(at::kFloat);
+  const at::Tensor angles = (positions.unsqueeze(1) * frequencies).unsqueeze(1);  // [tokens, 1, pairs]
+  const at::Tensor sine = at::sin(angles), cosine = at::cos(angles);
+  const at::Tensor rest = x.narrow(2, 2 * pairs, x.size(2) - 2 * pairs);
+  const bool halves = f.op.mode == static_cast<uint32_t>(RopePairs::halves);
+  const at::Tensor turning = x.narrow(2, 0, 2 * pairs);
+  const at::Tensor a = halves ? x.narrow(2, 0, pairs) : turning.slice(2, 0, 2 * pairs, 2);
+  const at::Tensor b = halves ? x.narrow(2, pairs, pairs) : turning.slice(2, 1, 2 * pairs, 2);
+  const at::Tensor first = a * cosine - b * sine, second = b * cosine + a * sine;
+  const at::Tensor turned = halves ? at::cat({first, second}, 2) : at::stack({first, second}, 3).flatten(2);
+  return at::cat({turned, rest}, 2).reshape_as(rows);
+}
+
+// True where a token must not look: at those after it, and at those before its window.
+at::Tensor hidden_from(int64_t longest, int64_t window, const at::Device& device) {
+  const at::Tensor places = at::arange(longest, at::TensorOptions(at::kLong).device(device));
+  const at::Tensor back = places.unsqueeze(1) - places.unsqueeze(0);
+  return window > 0 ? (back < 0).logical_or(back >= window) : back < 0;
+}
+
 at::Tensor run_attention(const Frame& f) {
   const TensorBatch& batch = f.batch;
-  const at::Tensor q = split_heads(f.input(0), batch, f.op.heads);
-  const at::Tensor k = split_heads(f.input(1), batch, f.op.heads);
-  const at::Tensor v = split_heads(f.input(2), batch, f.op.heads);
+  const bool causal = f.op.mode == static_cast<uint32_t>(Attention::causal);
+  const int64_t heads = f.op.heads;
+  const int64_t kv_heads = causal ? f.op.kv_heads : heads;
+  const at::Tensor q = split_heads(f.input(0), batch, heads);
+  at::Tensor k = split_heads(f.input(1), batch, kv_heads);
+  at::Tensor v = split_heads(f.input(2), batch, kv_heads);
+  if (kv_heads != heads) {
+    k = k.repeat_interleave(heads / kv_heads, 1);
+    v = v.repeat_interleave(heads / kv_heads, 1);
+  }
   at::Tensor scores = at::matmul(q * (1.0 / std::sqrt(static_cast<double>(q.size(3)))), k.transpose(2, 3));
-  if (batch.ragged) scores = scores + batch.bias;
+  if (causal) {  // padding lies after all tokens of its sequence, so this hides it as well
+    const at::Tensor hidden = hidden_from(batch.longest, f.op.window, scores.device());
+    scores = scores.masked_fill(hidden, -std::numeric_limits<float>::infinity());
+  } else if (batch.ragged) {
+    scores = scores + batch.bias;
+  }
   const at::Tensor mixed = at::matmul(at::softmax(scores, -1), v);
   const at::Tensor rows = mixed.transpose(1, 2).reshape({batch.sequences * batch.longest, -1});
   return batch.ragged ? rows.index_select(0, batch.from_padded) : rows;
@@ -77,7 +123,8 @@ at::Tensor run_normalize(const Frame& f) {
 
 // By OpKind.
 constexpr std::array<at::Tensor (*)(const Frame&), kOpKinds> kOps = {
-    run_embedding, run_linear, run_layer_norm, run_attention, run_activation, run_add, run_pool, run_normalize};
+    run_embedding, run_linear,    run_layer_norm, run_attention, run_activation, run_add,
+    run_pool,      run_normalize, run_rms_norm,   run_multiply,  run_rope};
 
 // Which ops must run, from the last to the first.
 std::vector<bool> needed_ops(const Program& program, const Values& given, const std::vector<uint32_t>& wanted) {

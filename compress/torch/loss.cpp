@@ -14,6 +14,8 @@ const Op* last_attention(const Program& program) {
   return last;
 }
 
+bool is_causal(const Op& op) { return op.mode == static_cast<uint32_t>(Attention::causal); }
+
 at::Tensor log_relation(const at::Tensor& rows, const TensorBatch& batch, int64_t heads) {
   const at::Tensor x = split_heads(rows, batch, heads);
   at::Tensor scores = at::matmul(x * (1.0 / std::sqrt(static_cast<double>(x.size(3)))), x.transpose(2, 3));
@@ -76,10 +78,16 @@ Objective make_objective(const TrainingJob& job) {
   o.task = job.task;
   o.alpha = recipe.alpha;
   o.temperature = recipe.temperature;
-  o.student_output = job.student->program.outputs.at(0);
+  const bool generates = job.task == TrainingTask::generation;
+  const auto output_of = [&](const Program& program, uint32_t& head) {
+    if (!generates) return program.outputs.at(0);
+    head = head_of(program).weight;
+    return head_of(program).input;
+  };
+  o.student_output = output_of(job.student->program, o.student_head);
   o.has_teacher = job.teacher != nullptr;
   if (!o.has_teacher) return o;
-  o.teacher_output = job.teacher->outputs.at(0);
+  o.teacher_output = output_of(*job.teacher, o.teacher_head);
   o.hidden_weight = recipe.hidden_weight;
   o.relation_weight = recipe.relation_weight;
   for (const MatchedValue& value : job.matched) {
@@ -88,7 +96,8 @@ Objective make_objective(const TrainingJob& job) {
   }
   const Op* student = last_attention(job.student->program);
   const Op* teacher = last_attention(*job.teacher);
-  if (student == nullptr || teacher == nullptr || o.relation_weight <= 0) return o;
+  const bool related = student != nullptr && teacher != nullptr && !is_causal(*student) && !is_causal(*teacher);
+  if (!related || o.relation_weight <= 0) return o;
   o.relation_heads = std::gcd(student->heads, teacher->heads);
   for (size_t i = 0; i < 3; ++i) o.relations.push_back({student->inputs[i], teacher->inputs[i]});
   return o;
@@ -99,13 +108,18 @@ at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher) 
 }
 
 BatchLoss batch_loss(const Objective& o, const Values& student, const Values& teacher, const TensorBatch& batch,
-                     const at::Tensor& labels) {
+                     const at::Tensor& labels, const HeadWeights& heads) {
   BatchLoss out;
   const at::Tensor& output = student.at(o.student_output);
   out.loss = at::zeros({}, output.options());
   const at::Tensor target = o.has_teacher ? teacher.at(o.teacher_output) : at::Tensor();
   if (o.task == TrainingTask::embedding) {
     add_embedding_terms(output, target, out);
+  } else if (o.task == TrainingTask::generation) {
+    const NextTokenLoss next =
+        next_token_loss({output, heads.student, target, heads.teacher}, batch, {o.alpha, o.temperature, heads.bf16});
+    out.loss = out.loss + next.loss;
+    out.measure = next.measure;
   } else {
     add_class_terms(o, output, target, labels, out);
   }

@@ -18,13 +18,27 @@ Teacher::Teacher(const Program& program, const WeightLookup& weights, std::vecto
   const std::set<uint32_t> distinct(wanted.begin(), wanted.end());
   wanted_.assign(distinct.begin(), distinct.end());
   for (const std::string& name : program.weights) weights_.push_back(decoded(weights(name), device));
+  make_room(budget);
+}
+
+Teacher::Teacher(const Teacher& like, const TokenBatch& data, uint64_t budget)
+    : program_(like.program_),
+      data_(data),
+      device_(like.device_),
+      wanted_(like.wanted_),
+      weights_(like.weights_),
+      bf16_(like.bf16_) {
+  make_room(budget);
+}
+
+void Teacher::make_room(uint64_t budget) {
   uint64_t bytes = 0;
   for (const uint32_t id : wanted_) {
-    const bool tokens = program.values[id].rows == RowKind::tokens;
-    bytes += 2 * uint64_t{program.values[id].width} * (tokens ? data.tokens() : data.sequences());
+    const bool tokens = program_.values[id].rows == RowKind::tokens;
+    bytes += 2 * uint64_t{program_.values[id].width} * (tokens ? data_.tokens() : data_.sequences());
   }
   keeps_ = bytes <= budget;
-  kept_.resize(data.sequences());
+  kept_.resize(data_.sequences());
 }
 
 // As f16, in the order of wanted_. Products of a batch of other texts would round differently.

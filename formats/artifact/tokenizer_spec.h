@@ -37,6 +37,7 @@ struct AddedToken {
   bool lstrip = false;       // swallows white space on its left
   bool rstrip = false;       // swallows white space on its right
   bool normalized = false;   // matched in the normalized text instead of the raw text
+  bool special = true;       // no text: left out of decoded text, not matched in plain text (byte-level BPE only)
 };
 
 /// BERT WordPiece: normalizer, pre-tokenizer, greedy longest match, and the template [CLS] A [SEP] (B [SEP]).

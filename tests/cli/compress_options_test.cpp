@@ -131,4 +131,27 @@ TEST_CASE("proof on texts that are trained on is refused before any work", "[cli
   }
 }
 
+TEST_CASE("models that generate have defaults and options of their own", "[cli][compress_options]") {
+  Task generator, encoder;
+  generator.kind = kGenerationTask;
+  encoder.kind = kEmbeddingTask;
+  const auto fitted = [](const Task& task, std::vector<std::string> args) {
+    CompressArguments a;
+    Options options("compress", "MODEL", "");
+    add_compress_options(options, a);
+    args.emplace_back("MODEL");
+    REQUIRE(options.parse(args));
+    Recipe recipe = make_recipe(a);
+    fit_recipe(a, task, recipe);
+    return recipe;
+  };
+  CHECK(fitted(generator, {}).calibration_length == 512);
+  CHECK(fitted(generator, {"--calibration-length", "64", "--windows", "0"}).calibration_length == 64);
+  CHECK(fitted(encoder, {"--first", "3"}).calibration_length == 128);
+  expect_error(Errc::usage, {"--first", "--windows"}, [&] { fitted(generator, {"--first", "3"}); });
+  expect_error(Errc::usage, {"--windows"}, [&] { fitted(encoder, {"--windows", "3"}); });
+  expect_error(Errc::usage, {"--context"}, [&] { fitted(encoder, {"--context", "64"}); });
+  expect_error(Errc::usage, {"--eval", "--texts"}, [&] { fitted(generator, {"--eval", "lm:x", "--texts", "y"}); });
+}
+
 }  // namespace lathe::cli

@@ -6,6 +6,7 @@
 #include "tests/formats/expect_error.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_artifact.h"
+#include "tests/support/tiny_decoder.h"
 
 namespace lathe {
 namespace {
@@ -67,6 +68,45 @@ TEST_CASE("a case that the model cannot run is refused", "[compress][benchmark]"
   const Model model = Model::open(write_tiny(dir / "m.lathe"));
   expect_error(Errc::usage, {"33", "32"}, [&] { measure_speed(model, 1, 33, 1, runs(1)); });
   expect_error(Errc::usage, {"batch 0"}, [&] { measure_speed(model, 0, 8, 1, runs(1)); });
+}
+
+TEST_CASE("a decoder is timed at prompts and at tokens one by one", "[compress][benchmark]") {
+  const test::TinyDecoder decoder;
+  const Model model = decoder.build();
+  const SpeedCase prompt = measure_decoders({&model}, {SpeedKind::prefill, 24, 0, 2}, 1, runs(7)).front();
+  CHECK(prompt.kind == SpeedKind::prefill);
+  CHECK(prompt.batch == 2);
+  CHECK(prompt.length == 24);
+  CHECK(prompt.runs == 7);
+  CHECK(prompt.tokens_per_second == Approx(48 / prompt.p50_ms * 1000));
+  const std::vector<SpeedCase> steps = measure_decoders({&model, &model}, {SpeedKind::decode, 9, 30, 1}, 1, runs(3));
+  REQUIRE(steps.size() == 2);
+  CHECK(steps[1].kind == SpeedKind::decode);
+  CHECK(steps[1].length == 9);
+  CHECK(steps[1].depth == 30);
+  CHECK(steps[1].runs == 3);
+  CHECK(steps[1].tokens_per_second == Approx(9 / steps[1].p50_ms * 1000));
+  CHECK(steps[1].cache_bytes >= 39 * 2 * 2 * 16 * 2);  // tokens, layers, keys and values, width of the kv heads, f16
+}
+
+TEST_CASE("tokens one by one cost a step each, and a longer cache costs more", "[compress][benchmark]") {
+  const test::TinyDecoder decoder;
+  const Model model = decoder.build();
+  const auto p50 = [&](const DecoderCase& what) {
+    return measure_decoders({&model}, what, 1, runs(30)).front().p50_ms;
+  };
+  CHECK(p50({SpeedKind::decode, 64, 0, 1}) > 4 * p50({SpeedKind::decode, 4, 0, 1}));
+  CHECK(p50({SpeedKind::decode, 16, 4000, 1}) > p50({SpeedKind::decode, 16, 0, 1}));
+}
+
+TEST_CASE("only models that generate are timed as decoders", "[compress][benchmark]") {
+  const TempDir dir;
+  const Model encoder = Model::open(write_tiny(dir / "m.lathe"));
+  expect_error(Errc::usage, {"generate"}, [&] { measure_decoders({&encoder}, {}, 1, runs(1)); });
+  const test::TinyDecoder decoder;
+  const Model model = decoder.build();
+  expect_error(Errc::usage, {"length 0"}, [&] { measure_decoders({&model}, {SpeedKind::decode, 0}, 1, runs(1)); });
+  CHECK(measure_decoders({}, {}, 1, runs(1)).empty());
 }
 
 }  // namespace lathe

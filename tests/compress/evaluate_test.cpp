@@ -119,4 +119,30 @@ TEST_CASE("five percent of the texts are at or below p05", "[compress][evaluate]
   CHECK(fidelity(original, compressed, 2).mean == Approx(0.495));
 }
 
+TEST_CASE("perplexity is a task of its own kind, for models that generate", "[compress][evaluate]") {
+  const TaskSpec spec = parse_task_spec("lm:a:b.txt", "--eval");
+  CHECK(spec.task == "lm");
+  CHECK(spec.file == "a:b.txt");
+  CHECK(spec.predicts());
+  CHECK_FALSE(parse_task_spec("sts:x", "--eval").predicts());
+  CHECK(task_spec_help().find("lm:FILE with text") != std::string::npos);
+  Task generator, encoder;
+  generator.kind = kGenerationTask;
+  encoder.kind = kEmbeddingTask;
+  CHECK_NOTHROW(check_task_fits(spec, generator, "m"));
+  expect_error(Errc::usage, {"lm:a:b.txt", "m.lathe", "sentence-embedding"},
+               [&] { check_task_fits(spec, encoder, "m.lathe"); });
+  expect_error(Errc::usage, {"sts", "generation"}, [&] { read_task({"sts", "x"}, generator, "m"); });
+}
+
+TEST_CASE("a text is read as it stands but for its line ends", "[compress][evaluate]") {
+  const test::TempDir dir;
+  CHECK(read_text(dir.write("t",
+                            "\xef\xbb\xbf"
+                            "a\r\n\r\n\nb \tc")) == "a\n\n\nb \tc");
+  CHECK(read_text(dir.write("t", "a\n")) == "a\n");
+  expect_error(Errc::malformed, {"t", "no text"}, [&] { read_text(dir.write("t", "")); });
+  expect_error(Errc::malformed, {"line 3"}, [&] { read_text(dir.write("t", "a\n\n\xff\n")); });
+}
+
 }  // namespace lathe

@@ -1,5 +1,6 @@
 #include "compress/measure.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <numeric>
@@ -7,6 +8,7 @@
 #include "tests/formats/expect_error.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_artifact.h"
+#include "tests/support/tiny_decoder.h"
 
 namespace lathe {
 namespace {
@@ -114,6 +116,50 @@ TEST_CASE("the task is read as pairs in their order", "[compress][measure]") {
   CHECK(fields[4] == std::pair<std::string, std::string>("source", "tiny"));
   CHECK(section_json(artifact, layout::Section::results, "results").is_null());
   CHECK(section_json(artifact, layout::Section::recipe, "recipe").at("quant").as_string() == "f32");
+}
+
+TEST_CASE("an artifact says what a decoder was made for", "[compress][measure]") {
+  const TempDir dir;
+  test::TinyDecoderOptions options;
+  options.tied = GENERATE(false, true);
+  const test::TinyDecoder decoder(options);
+  const TimedModel opened = open_timed(decoder.write(dir / "d.lathe"));
+  const Task task = stored_task(*opened.model.artifact());
+  CHECK(task.generates());
+  CHECK(task.architecture == "llama");
+  CHECK(task.context == 128);
+  CHECK(task.rope_theta == 10000);
+  CHECK(task.dimension == 265);
+  CHECK(stored_tokenizer(*opened.model.artifact()) == decoder.tokenizer);
+
+  const ModelReport report = describe(opened, "d");
+  uint64_t sum = 0;
+  for (const SizeItem& item : report.sizes) sum += item.bytes;
+  CHECK(sum == report.file_bytes);
+  CHECK(bytes_of(report, "embeddings") == 4 * 265 * 32);
+  CHECK(find(report, "model.embed_tokens.weight").role == "embedding");
+  const auto is_head = [](const SizeItem& item) { return item.label == "head"; };
+  CHECK(std::count_if(report.sizes.begin(), report.sizes.end(), is_head) == (options.tied ? 0 : 1));
+  if (options.tied) return;
+  CHECK(bytes_of(report, "head") == 4 * 265 * 32);
+  CHECK(find(report, "lm_head.weight").role == "head");
+}
+
+TEST_CASE("a task section that makes no sense is malformed", "[compress][measure]") {
+  const TempDir dir;
+  const auto task_with = [&](const std::string& line) {
+    TinyOptions options;
+    options.task += line + "\n";
+    return stored_task(Artifact::open(write_tiny(dir / "m.lathe", options)));
+  };
+  expect_error(Errc::malformed, {"m.lathe", "context", "12x"}, [&] { task_with("context=12x"); });
+  expect_error(Errc::malformed, {"m.lathe", "context", "-1"}, [&] { task_with("context=-1"); });
+  expect_error(Errc::malformed, {"m.lathe", "rope_theta", "inf"}, [&] { task_with("rope_theta=inf"); });
+  expect_error(Errc::malformed, {"m.lathe", "generation", "causal"}, [&] { task_with("kind=generation"); });
+  TinyOptions without;
+  without.tokenizer = false;
+  const Artifact artifact = Artifact::open(write_tiny(dir / "n.lathe", without));
+  expect_error(Errc::unsupported, {"n.lathe", "tokenizer"}, [&] { stored_tokenizer(artifact); });
 }
 
 }  // namespace lathe

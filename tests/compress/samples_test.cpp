@@ -8,6 +8,7 @@
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
+#include "tests/support/tiny_decoder.h"
 
 namespace lathe {
 namespace {
@@ -28,6 +29,38 @@ struct Fixture {
     return recipe;
   }
 };
+
+// A decoder and a text for it; samples are windows of 16 tokens.
+struct DecoderFixture {
+  TempDir dir;
+  SourceModel source = test::TinyDecoder().source(dir);
+  Recipe recipe;
+
+  explicit DecoderFixture(size_t lines = 200) {
+    recipe.calibration_file = dir.write("prose.txt", test::tiny_prose(lines)).string();
+    recipe.calibration_length = 16;
+    recipe.calibration_tokens = 320;
+  }
+  std::vector<int32_t> ids() const {
+    return Tokenizer(source.tokenizer).encode_plain(read_text(recipe.calibration_file));
+  }
+};
+
+// Where in the text each window lies, which begins at a multiple of its length.
+std::vector<size_t> places(const TokenBatch& batch, const std::vector<int32_t>& ids, size_t length) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < batch.sequences(); ++i) {
+    for (size_t at = found.empty() ? 0 : found.back() + length; at + length <= ids.size(); at += length) {
+      if (!std::equal(ids.begin() + static_cast<ptrdiff_t>(at), ids.begin() + static_cast<ptrdiff_t>(at + length),
+                      batch.ids.begin() + batch.starts[i])) {
+        continue;
+      }
+      found.push_back(at);
+      break;
+    }
+  }
+  return found;
+}
 
 std::vector<int32_t> sequence(const TokenBatch& batch, size_t index) {
   return {batch.ids.begin() + batch.starts[index], batch.ids.begin() + batch.starts[index + 1]};
@@ -126,6 +159,67 @@ TEST_CASE("made-up samples are sequences that the model can read", "[compress][s
     }
   }
   CHECK(seen.size() > 30);
+}
+
+TEST_CASE("a decoder is calibrated on windows from all over the text, and the others are left", "[compress][samples]") {
+  const DecoderFixture f;
+  const std::vector<int32_t> ids = f.ids();
+  const size_t windows = ids.size() / 16;
+  REQUIRE(windows > 60);
+  const Samples samples = make_samples(f.source, f.recipe);
+  REQUIRE(samples.batch.sequences() == 20);
+  const std::vector<size_t> at = places(samples.batch, ids, 16);
+  REQUIRE(at.size() == 20);
+  for (size_t i = 0; i < at.size(); ++i) {
+    CHECK(samples.batch.length(i) == 16);
+    CHECK(at[i] / 16 >= i * windows / 20);
+    CHECK(at[i] / 16 < (i + 1) * windows / 20);
+  }
+  CHECK_THAT(samples.description, Contains("20 of " + std::to_string(windows) + " windows of 16 tokens of prose.txt"));
+  CHECK_THAT(samples.description, Contains("(320 tokens)"));
+
+  const TokenBatch left = unused_calibration_windows(f.source, f.recipe);
+  CHECK(left.sequences() == windows - 20);
+  std::set<std::vector<int32_t>> all;
+  for (size_t i = 0; i < windows; ++i) {
+    all.insert({ids.begin() + static_cast<ptrdiff_t>(16 * i), ids.begin() + static_cast<ptrdiff_t>(16 * i + 16)});
+  }
+  for (size_t i = 0; i < left.sequences(); ++i) CHECK(all.contains(sequence(left, i)));
+}
+
+TEST_CASE("the seed chooses the windows of a decoder", "[compress][samples]") {
+  DecoderFixture f;
+  const std::vector<int32_t> first = make_samples(f.source, f.recipe).batch.ids;
+  CHECK(make_samples(f.source, f.recipe).batch.ids == first);
+  f.recipe.seed = 1;
+  CHECK(make_samples(f.source, f.recipe).batch.ids != first);
+}
+
+TEST_CASE("a decoder takes the whole text when it has no more, and needs enough of it", "[compress][samples]") {
+  DecoderFixture f(40);
+  f.recipe.calibration_tokens = 1'000'000;
+  const std::vector<int32_t> ids = f.ids();
+  const Samples samples = make_samples(f.source, f.recipe);
+  CHECK(samples.batch.sequences() == ids.size() / 16);
+  CHECK(unused_calibration_windows(f.source, f.recipe).sequences() == 0);
+  CHECK(std::equal(samples.batch.ids.begin(), samples.batch.ids.end(), ids.begin()));
+  f.recipe.calibration_length = 65536;  // no more than the model was made for
+  CHECK(make_samples(f.source, f.recipe).batch.length(0) == 128);
+  f.recipe.calibration_file = f.dir.write("short.txt", "the sun").string();
+  expect_error(Errc::malformed, {"short.txt", "tokens", "256"}, [&] { make_samples(f.source, f.recipe); });
+}
+
+TEST_CASE("made-up samples of a decoder have no control tokens", "[compress][samples]") {
+  DecoderFixture f;
+  f.recipe.calibration_file.clear();
+  f.recipe.calibration_tokens = 4096;
+  const Samples samples = make_samples(f.source, f.recipe);
+  CHECK_THAT(samples.description, Contains("synthetic"));
+  CHECK(samples.batch.tokens() >= 4096);
+  for (const int32_t id : samples.batch.ids) CHECK((id >= 0 && id < 262));
+  CHECK(std::set<int32_t>(samples.batch.ids.begin(), samples.batch.ids.end()).size() > 100);
+  f.recipe.calibration_tokens = 0;
+  CHECK(make_samples(f.source, f.recipe).batch.tokens() >= kDefaultDecoderCalibrationTokens);
 }
 
 TEST_CASE("the generator of random numbers is the published one", "[compress][samples]") {

@@ -1,8 +1,10 @@
-// Any text as tokenizer.json and as vocab.txt: an error, or a specification whose ids are all in its vocabulary.
+// Any text as tokenizer.json, as vocab.txt and as chat template: an error, or a specification whose ids are all in its
+// vocabulary.
 
 #include <cstdlib>
 
 #include "formats/artifact/error.h"
+#include "formats/bpe_tokenizer.h"
 #include "formats/hf_tokenizer.h"
 
 namespace {
@@ -13,7 +15,14 @@ void check(Read read) {
   try {
     const TokenizerSpec spec = read();
     const size_t size = spec.vocabulary.size();
-    if (spec.unknown_id >= size || spec.begin_id >= size || spec.end_id >= size || spec.pad_id >= size) std::abort();
+    const auto in_range = [&](uint32_t id) {
+      return id < size || (id == kNoToken && spec.kind == TokenizerKind::byte_bpe);
+    };
+    if (!in_range(spec.unknown_id) || !in_range(spec.begin_id) || !in_range(spec.end_id)) std::abort();
+    if (spec.pad_id >= size || (spec.add_begin && spec.begin_id >= size)) std::abort();
+    for (const BpeMerge& merge : spec.merges) {
+      if (spec.vocabulary[merge.result] != spec.vocabulary[merge.left] + spec.vocabulary[merge.right]) std::abort();
+    }
     for (const AddedToken& token : spec.added_tokens) {
       if (token.id >= size || spec.vocabulary[token.id] != token.content) std::abort();
     }
@@ -28,5 +37,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check([&] { return lathe::parse_tokenizer_json(text, "fuzz.json"); });
   check([&] { return lathe::parse_vocab_txt(text, "fuzz.txt"); });
+  lathe::TokenizerSpec spec = lathe::empty_byte_bpe();
+  spec.added_tokens = {{.id = 0, .content = "<|im_start|>"}, {.id = 1, .content = "<|im_end|>"}};
+  lathe::read_chat_template(text, spec);
   return 0;
 }

@@ -108,6 +108,59 @@ TEST_CASE("the gradient of a normalization agrees with differences", "[compress]
   bench.check(out, kRagged);
 }
 
+TEST_CASE("the gradient of an rms norm agrees with differences, of rows and of heads", "[compress][torch][gradient]") {
+  const uint32_t heads = GENERATE(0u, 2u, 3u);
+  Bench bench;
+  const uint32_t out = bench.random.rms_norm(bench.input(6), heads);
+  bench.check(out, kRagged);
+}
+
+TEST_CASE("the gradient of a product goes to both of its factors", "[compress][torch][gradient]") {
+  Bench bench;
+  const uint32_t a = bench.input(3), b = bench.input(3);
+  bench.check(bench.random.multiply(a, b), kRagged);
+  Bench square;
+  const uint32_t x = square.input(3);
+  square.check(square.random.multiply(x, x), kRagged);
+}
+
+TEST_CASE("the gradient of rope agrees with differences for both kinds of pairs", "[compress][torch][gradient]") {
+  const auto kind = GENERATE(RopePairs::halves, RopePairs::neighbours);
+  const uint32_t pairs = GENERATE(2u, 1u);  // all of a head, or a part of it
+  Bench bench;
+  const uint32_t out = bench.random.rope(bench.input(10), 2, pairs, kind);
+  bench.check(out, kRagged);
+}
+
+TEST_CASE("the gradient of causal attention agrees with differences, with shared heads and windows",
+          "[compress][torch][gradient]") {
+  const std::vector<size_t>& lengths = GENERATE(true, false) ? kRagged : kEven;
+  const auto [heads, kv_heads, window] =
+      GENERATE(std::tuple{2u, 2u, 0u}, std::tuple{4u, 2u, 0u}, std::tuple{3u, 1u, 2u});
+  CAPTURE(heads, kv_heads, window);
+  Bench bench;
+  const uint32_t q = bench.input(2 * heads), k = bench.input(2 * kv_heads), v = bench.input(2 * kv_heads);
+  bench.check(bench.random.causal_attention(q, k, v, heads, kv_heads, window), lengths);
+}
+
+TEST_CASE("gradients reach every weight of a decoder", "[compress][torch][gradient]") {
+  RandomProgram p;
+  const uint32_t stream = p.embedding(Stream::tokens, 7, 8);
+  const uint32_t x = p.rms_norm(stream);
+  const uint32_t q = p.linear(x, 8), k = p.linear(x, 4, false), v = p.linear(x, 4);
+  const uint32_t turned_q = p.rope(p.rms_norm(q, 2), 2, 2, RopePairs::halves);
+  const uint32_t turned_k = p.rope(p.rms_norm(k, 1), 1, 2, RopePairs::halves);
+  const uint32_t y = p.add(stream, p.linear(p.causal_attention(turned_q, turned_k, v, 2, 1, 3), 8, false));
+  const uint32_t z = p.rms_norm(y);
+  const uint32_t gated = p.multiply(p.activation(p.linear(z, 5, false), Activation::silu), p.linear(z, 5, false));
+  const uint32_t last = p.rms_norm(p.add(y, p.linear(gated, 8, false)));
+  const uint32_t table = p.program.ops[0].weights[0];
+  Bench bench;
+  const uint32_t out = p.op(OpKind::linear, {last}, {table}, 7);  // a tied head
+  bench.random = p;
+  bench.check(out, kRagged);
+}
+
 TEST_CASE("gradients reach every weight of a whole program", "[compress][torch][gradient]") {
   RandomProgram p;
   const uint32_t x = p.layer_norm(p.add(p.embedding(Stream::tokens, 7, 6), p.embedding(Stream::positions, 5, 6)));

@@ -10,6 +10,7 @@
 #include "runtime/session.h"
 #include "runtime/text/embedder.h"
 #include "tests/compress/torch/random_program.h"
+#include "tests/support/recorded_decoder.h"
 #include "tests/support/reference_file.h"
 
 namespace lathe::training {
@@ -114,6 +115,65 @@ TEST_CASE("logits of the interpreter equal PyTorch's and the runtime's", "[compr
     const std::vector<float>& wanted = expected[s].numbers.at("logits");
     CHECK(worst_difference(part_of(logits, 3 * s, 3), wanted) < 5e-6);
     CHECK(worst_difference(by_interpreter(source.program, lookup_of(source), only(batch, s), output), wanted) < 5e-6);
+  }
+}
+
+TEST_CASE("logits of decoders equal PyTorch's and the runtime's", "[compress][torch][interpreter]") {
+  const std::string name = GENERATE(from_range(test::recorded_decoders()));
+  CAPTURE(name);
+  const test::RecordedDecoder decoder(name);
+  const test::TempDir dir;
+  const SourceModel source = open_source(decoder.copy(dir), false);
+  const auto expected = decoder.expected();
+  TokenBatch batch;
+  for (const auto& ids : decoder.inputs()) batch.add(ids);
+  REQUIRE(batch.sequences() == expected.size());
+  const uint32_t output = source.program.outputs.at(0);
+  const size_t width = source.task.dimension;
+  constexpr double kLogitTolerance = 1e-4;  // they reach 10
+  const std::vector<float> together = by_interpreter(source.program, lookup_of(source), batch, output);
+  CHECK(worst_difference(together, by_runtime(source.program, lookup_of(source), batch, output)) < kLogitTolerance);
+  for (uint32_t s = 0; s < batch.sequences(); ++s) {
+    CAPTURE(s);
+    const bool whole = expected[s].numbers.contains("logits");
+    const std::vector<float>& wanted = expected[s].numbers.at(whole ? "logits" : "last");
+    const size_t end = (batch.starts[s] + batch.length(s)) * width;
+    CHECK(worst_difference(part_of(together, end - wanted.size(), wanted.size()), wanted) < kLogitTolerance);
+    const std::vector<float> alone = by_interpreter(source.program, lookup_of(source), only(batch, s), output);
+    CHECK(worst_difference(part_of(alone, alone.size() - wanted.size(), wanted.size()), wanted) < kLogitTolerance);
+  }
+}
+
+// Two decoder layers with what recorded models do not have together: neighbouring pairs, and a part of each head
+// turned.
+RandomProgram decoder_program(RopePairs pairs, uint32_t window) {
+  RandomProgram p;
+  p.seed = 21;
+  uint32_t x = p.embedding(Stream::tokens, 50, 24);
+  for (int layer = 0; layer < 2; ++layer) {
+    const uint32_t in = p.rms_norm(x);
+    const uint32_t q = p.rope(p.linear(in, 32), 4, 3, pairs), k = p.rope(p.linear(in, 16), 2, 3, pairs);
+    const uint32_t v = p.linear(in, 16);
+    x = p.add(x, p.linear(p.causal_attention(q, k, v, 4, 2, window), 24));
+    const uint32_t wide = p.rms_norm(x);
+    const uint32_t gate = p.linear(wide, 40, false), up = p.linear(wide, 40, false);
+    x = p.add(x, p.linear(p.multiply(p.activation(gate, Activation::silu), up), 24));
+  }
+  p.program.outputs = {p.linear(p.rms_norm(x), 50, false)};
+  return p;
+}
+
+TEST_CASE("both kinds of pairs and every window give what the runtime gives", "[compress][torch][interpreter]") {
+  const auto pairs = GENERATE(RopePairs::halves, RopePairs::neighbours);
+  const uint32_t window = GENERATE(0u, 1u, 6u);
+  CAPTURE(window);
+  const RandomProgram p = decoder_program(pairs, window);
+  const TokenBatch batch = test::random_batch({1, 9, 33, 2, 17}, 50, 3);
+  const TokenBatch even = select_sequences(batch, std::vector<uint32_t>{2, 2, 2});  // no padding at all
+  for (const TokenBatch& each : {batch, even}) {
+    const uint32_t value = p.program.outputs[0];
+    CHECK(worst_difference(by_interpreter(p.program, p.lookup(), each, value),
+                           by_runtime(p.program, p.lookup(), each, value)) < 1e-4);
   }
 }
 

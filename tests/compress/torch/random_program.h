@@ -96,6 +96,29 @@ struct RandomProgram {
     program.ops.back().heads = heads;
     return out;
   }
+  uint32_t causal_attention(uint32_t q, uint32_t k, uint32_t v, uint32_t heads, uint32_t kv_heads, uint32_t window) {
+    const uint32_t out =
+        op(OpKind::attention, {q, k, v}, {}, program.values[q].width, static_cast<uint32_t>(Attention::causal));
+    program.ops.back().heads = heads;
+    program.ops.back().kv_heads = kv_heads;
+    program.ops.back().window = window;
+    return out;
+  }
+  uint32_t rms_norm(uint32_t x, uint32_t heads = 0) {
+    const uint32_t width = program.values[x].width;
+    const uint32_t gamma = weight({heads > 0 ? width / heads : width}, 0.3f, 1.0f);
+    const uint32_t out = op(OpKind::rms_norm, {x}, {gamma}, width);
+    program.ops.back().heads = heads;
+    program.ops.back().epsilon = 1e-6f;
+    return out;
+  }
+  uint32_t rope(uint32_t x, uint32_t heads, uint32_t pairs, RopePairs kind) {
+    const uint32_t frequencies = weight({pairs}, 0.4f, 0.7f);
+    const uint32_t out = op(OpKind::rope, {x}, {frequencies}, program.values[x].width, static_cast<uint32_t>(kind));
+    program.ops.back().heads = heads;
+    return out;
+  }
+  uint32_t multiply(uint32_t a, uint32_t b) { return op(OpKind::multiply, {a, b}, {}, program.values[a].width); }
   uint32_t activation(uint32_t x, Activation kind) {
     return op(OpKind::activation, {x}, {}, program.values[x].width, static_cast<uint32_t>(kind));
   }

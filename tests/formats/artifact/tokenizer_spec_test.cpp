@@ -1,5 +1,6 @@
 #include "formats/artifact/tokenizer_spec.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
@@ -13,6 +14,7 @@ namespace lathe {
 namespace {
 
 using test::expect_error;
+using test::small_bpe_spec;
 using test::small_spec;
 
 TokenizerSpec round_trip(const TokenizerSpec& spec) { return decode_tokenizer(encode_tokenizer(spec), "x.lathe"); }
@@ -80,7 +82,7 @@ TEST_CASE("a tokenizer that breaks a rule is neither written nor read", "[artifa
       {"max_length is 1", [](auto& spec) { spec.max_length = 1; }},
       {"max_chars_per_word is 10001", [](auto& spec) { spec.max_chars_per_word = 10001; }},
       {"continuing_prefix length is 17", [](auto& spec) { spec.continuing_prefix = std::string(17, '#'); }},
-      {"kind is 2", [](auto& spec) { spec.kind = static_cast<TokenizerKind>(2); }},
+      {"kind is 3", [](auto& spec) { spec.kind = static_cast<TokenizerKind>(3); }},
   };
   for (const Row& row : rows) {
     TokenizerSpec spec = small_spec();
@@ -152,6 +154,127 @@ TEST_CASE("numbered tokens and words of one script take few bytes", "[artifact][
   }();
   for (int i = 100; i < 200; ++i) spec.vocabulary.push_back("##unused" + std::to_string(i));
   CHECK(encode_tokenizer(spec).size() - before < 100 * 4 + 8);  // a head, three digits; 11 characters as text
+}
+
+TEST_CASE("byte-level BPE gives back every field", "[artifact][tokenizer]") {
+  TokenizerSpec spec = small_bpe_spec();
+  CHECK(round_trip(spec) == spec);
+  spec.split = BpeSplit::qwen2;
+  spec.nfc = spec.add_begin = true;
+  spec.begin_id = 1;
+  spec.unknown_id = 2;
+  spec.chat = ChatForm::llama3;
+  spec.stop_ids = {3, 266};
+  spec.added_tokens[0].lstrip = spec.added_tokens[1].rstrip = spec.added_tokens[2].normalized = true;
+  CHECK(round_trip(spec) == spec);
+  spec.nfc = spec.add_begin = false;
+  spec.add_prefix_space = spec.ignore_merges = true;
+  CHECK(round_trip(spec) == spec);
+  spec.merges.clear();
+  CHECK(round_trip(spec) == spec);
+}
+
+TEST_CASE("merges of every order are stored", "[artifact][tokenizer]") {
+  TokenizerSpec spec;
+  spec.kind = TokenizerKind::byte_bpe;
+  spec.vocabulary = {"abc", "ab", "a", "b", "c", "bc", "x", "", "abcabc"};
+  // A result before its parts, one that two merges give, a part that comes later, and parts that are empty.
+  spec.merges = {{0, 0, 8}, {2, 5, 0}, {1, 4, 0}, {2, 3, 1}, {3, 4, 5}, {7, 6, 6}, {6, 7, 6}, {7, 7, 7}};
+  CHECK(round_trip(spec) == spec);
+  std::reverse(spec.merges.begin(), spec.merges.end());
+  CHECK(round_trip(spec) == spec);
+}
+
+TEST_CASE("tokens that merges make take few bytes", "[artifact][tokenizer]") {
+  TokenizerSpec spec;
+  spec.kind = TokenizerKind::byte_bpe;
+  spec.vocabulary = {"a"};
+  const size_t before = encode_tokenizer(spec).size();
+  for (uint32_t id = 0; id < 100; ++id) {
+    spec.merges.push_back({id, 0, id + 1});
+    spec.vocabulary.push_back(spec.vocabulary.back() + "a");
+  }
+  CHECK(encode_tokenizer(spec).size() - before == 100 * 4);
+}
+
+TEST_CASE("a byte-level tokenizer that breaks a rule is neither written nor read", "[artifact][tokenizer]") {
+  struct Row {
+    const char* part;
+    std::function<void(TokenizerSpec&)> change;
+  };
+  const std::vector<Row> rows = {
+      {"split is 5", [](auto& spec) { spec.split = static_cast<BpeSplit>(5); }},
+      {"chat is 3", [](auto& spec) { spec.chat = static_cast<ChatForm>(3); }},
+      {"max_length is 0", [](auto& spec) { spec.max_length = 0; }},
+      {"unknown_id is 268", [](auto& spec) { spec.unknown_id = 268; }},
+      {"pad_id is 4294967295", [](auto& spec) { spec.pad_id = kNoToken; }},
+      {"stop_ids is 268", [](auto& spec) { spec.stop_ids.push_back(268); }},
+      {"stop_ids count is 1025", [](auto& spec) { spec.stop_ids.resize(1025); }},
+      {"add_begin without", [](auto& spec) { spec.add_begin = true; }},
+      {"default_system length is 65536", [](auto& spec) { spec.default_system.resize(65536); }},
+      {"added_tokens id is 268", [](auto& spec) { spec.added_tokens[0].id = 268; }},
+      {"merges left is 268", [](auto& spec) { spec.merges[0].left = 268; }},
+      {"merges right is 268", [](auto& spec) { spec.merges[0].right = 268; }},
+      {"merges result is 268", [](auto& spec) { spec.merges[0].result = 268; }},
+      {"merge 0 of \"h\" and \"e\" results in \"ll\"", [](auto& spec) { spec.merges[0].result = 257; }},
+      {"merge 1 of \"l\" and \"l\" is there twice", [](auto& spec) { spec.merges[0] = spec.merges[1]; }},
+  };
+  for (const Row& row : rows) {
+    TokenizerSpec spec = small_bpe_spec();
+    row.change(spec);
+    expect_error(Errc::malformed, {row.part}, [&] { encode_tokenizer(spec); });
+  }
+}
+
+TEST_CASE("a byte-level section cut anywhere, or with bytes left over, is refused", "[artifact][tokenizer]") {
+  std::vector<std::byte> whole = encode_tokenizer(small_bpe_spec());
+  for (size_t size = 0; size < whole.size(); ++size) {
+    CAPTURE(size);
+    expect_error(Errc::malformed, {"x.lathe"}, [&] { decode_tokenizer(Bytes(whole).first(size), "x.lathe"); });
+  }
+  whole.push_back({});
+  expect_error(Errc::malformed, {"x.lathe", "1 bytes are left over"}, [&] { decode_tokenizer(whole, "x.lathe"); });
+}
+
+/// A section of "a" and `tokens` further tokens that merges make, then these merges.
+std::string merged_section(uint32_t tokens, uint32_t merges, std::string_view bytes) {
+  TokenizerSpec spec;
+  spec.kind = TokenizerKind::byte_bpe;
+  spec.vocabulary = {"a"};
+  const std::vector<std::byte> section = encode_tokenizer(spec);
+  std::string out(reinterpret_cast<const char*>(section.data()), section.size());
+  const auto append_count = [&](uint32_t count) { out.append(reinterpret_cast<const char*>(&count), sizeof count); };
+  out.resize(out.size() - 4 - 2 - 4);  // counts of tokens and merges, "a"
+  append_count(tokens + 1);
+  out += "\1a";
+  out.append(tokens, '\x80');
+  append_count(merges);
+  return out.append(bytes);
+}
+
+TokenizerSpec decode_text(std::string_view section) {
+  return decode_tokenizer(std::as_bytes(std::span(section)), "x.lathe");
+}
+
+TEST_CASE("merges that lie are refused", "[artifact][tokenizer]") {
+  using namespace std::string_view_literals;
+  // left, right, twice the distance of the result from the one expected (minus 1 where it is below)
+  CHECK(decode_text(merged_section(1, 1, "\0\0\2"sv)).vocabulary == std::vector<std::string>{"a", "aa"});
+  const auto refused = [](uint32_t tokens, uint32_t merges, std::string_view bytes, const char* part) {
+    expect_error(Errc::malformed, {"x.lathe", part}, [&] { decode_text(merged_section(tokens, merges, bytes)); });
+  };
+  refused(1, 1, "\2\0\2"sv, "left of merge 0 is 2");
+  refused(1, 1, "\0\x82\0\2"sv, "right of merge 0 is 2");
+  refused(1, 1, "\0\0\4"sv, "result of merge 0 is 2");
+  refused(1, 1, "\0\0\1"sv, "result of merge 0 is 18446744073709551615");
+  refused(1, 1, "\0\0\x80\x80\x80\x80\x80"sv, "longer than 5 bytes");
+  refused(1, 1, "\1\0\2"sv, "token 1 has none yet");
+  refused(2, 1, "\0\0\2"sv, "token 2 is the result of no merge");
+  refused(1, 0xFFFFFFFF, "\0\0\2"sv, "counts 4294967295 records");
+  // Doubled 16 times, "a" is longer than a token may be.
+  std::string doubled("\0\0\2", 3);
+  for (char i = 1; i < 17; ++i) doubled += {i, i, 0};
+  refused(17, 17, doubled, "length is 65536");
 }
 
 }  // namespace

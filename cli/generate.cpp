@@ -1,0 +1,213 @@
+#include "cli/generate.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cli/signals.h"
+#include "cli/text.h"
+#include "compress/measure.h"
+#include "formats/json.h"
+#include "runtime/text/chat.h"
+#include "runtime/text/stream_decoder.h"
+#include "runtime/text/tokenizer.h"
+
+namespace lathe::cli {
+namespace {
+
+constexpr uint64_t kDefaultTokens = 64;
+
+// One prompt and what came of it.
+struct Output {
+  std::vector<int32_t> prompt;
+  StreamDecoder decoder;
+  StopText stop;
+  std::string text;
+  size_t tokens = 0;
+
+  Output(const Tokenizer& tokenizer, const GenerateArguments& a) : decoder(tokenizer), stop(a.stops) {}
+};
+
+std::vector<int32_t> prompt_tokens(const Tokenizer& tokenizer, const GenerateArguments& a, const std::string& prompt) {
+  if (a.chat) {
+    std::vector<ChatMessage> messages;
+    if (a.system) messages.push_back({"system", *a.system});
+    messages.push_back({"user", prompt});
+    return chat_tokens(tokenizer, messages, true);
+  }
+  std::vector<int32_t> ids = tokenizer.encode_plain(prompt);
+  const TokenizerSpec& spec = tokenizer.spec();
+  // An empty prompt is the beginning of a text, where the model has a token for that.
+  if (spec.begin_id != kNoToken && (spec.add_begin || ids.empty())) {
+    ids.insert(ids.begin(), static_cast<int32_t>(spec.begin_id));
+  }
+  return ids;
+}
+
+GenerationOptions generation_options(const GenerateArguments& a, const TokenizerSpec& tokenizer) {
+  GenerationOptions options;
+  options.max_new_tokens = a.tokens.value_or(kDefaultTokens);
+  options.stop_ids.assign(tokenizer.stop_ids.begin(), tokenizer.stop_ids.end());
+  options.sampling.temperature = static_cast<float>(a.temperature.value_or(0));
+  options.sampling.top_k = static_cast<uint32_t>(a.top_k.value_or(0));
+  options.sampling.top_p = static_cast<float>(a.top_p.value_or(1));
+  options.sampling.seed = a.seed.value_or(0);
+  options.cache = a.cache == "int8" ? CacheType::int8 : CacheType::f16;
+  validate(options.sampling);
+  return options;
+}
+
+// Prompt and answer together must be within what the model was made for.
+void fit_context(const std::vector<Output>& outputs, const Task& task, GenerationOptions& options) {
+  if (task.context == 0) return;
+  for (const Output& output : outputs) {
+    if (output.prompt.size() >= task.context) {
+      fail(Errc::usage, message("a prompt of ", output.prompt.size(), " tokens leaves no room: the model was made for ",
+                                task.context, " tokens"));
+    }
+    options.max_new_tokens = std::min<size_t>(options.max_new_tokens, task.context - output.prompt.size());
+  }
+}
+
+const char* end_of(const Output& output, const GenerationOptions& options) {
+  if (output.stop.found()) return "stop text";
+  return output.tokens < options.max_new_tokens ? "stop token" : "length";
+}
+
+double rate(size_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
+
+Json to_json(const GenerateRequest& request, const std::vector<Output>& outputs, const GenerationOptions& options,
+             const GenerationTimes& times) {
+  Json list = Json::array();
+  for (const Output& output : outputs) {
+    list.push(Json::object({{"text", output.text},
+                            {"prompt_tokens", output.prompt.size()},
+                            {"tokens", output.tokens},
+                            {"stop", end_of(output, options)}}));
+  }
+  return Json::object({{"schema", 1},
+                       {"command", "run"},
+                       {"file", request.file},
+                       {"outputs", std::move(list)},
+                       {"time_to_first_token_ms", times.prefill_seconds * 1000},
+                       {"decode_ms", times.decode_seconds * 1000},
+                       {"prompt_tokens_per_second", rate(times.prompt_tokens, times.prefill_seconds)},
+                       {"tokens_per_second", rate(times.decoded_tokens, times.decode_seconds)},
+                       {"cache_bytes", times.cache_bytes}});
+}
+
+void write_statistics(const std::vector<Output>& outputs, const GenerationOptions& options,
+                      const GenerationTimes& times) {
+  size_t tokens = 0;
+  for (const Output& output : outputs) tokens += output.tokens;
+  const std::string end = outputs.size() == 1 ? message("; ended by ", end_of(outputs[0], options)) : "";
+  const std::string line =
+      message("compress: ", grouped(times.prompt_tokens), " prompt tokens, ", fixed(times.prefill_seconds * 1000, 1),
+              " ms to the first token (", fixed(rate(times.prompt_tokens, times.prefill_seconds), 1), " tokens/s); ",
+              grouped(tokens), " tokens, ", fixed(rate(times.decoded_tokens, times.decode_seconds), 1),
+              " tokens/s; cache ", bytes_text(times.cache_bytes), end, "\n");
+  std::fputs(line.c_str(), stderr);
+}
+
+// Where there is one output and no JSON, pieces go out as they come.
+class Stream {
+ public:
+  Stream(std::vector<Output>& outputs, bool shown) : outputs_(outputs), shown_(shown) {}
+
+  bool take(size_t sequence, int32_t token) {
+    Output& output = outputs_[sequence];
+    ++output.tokens;
+    show(output, output.stop.add(output.decoder.push(token)));
+    return !output.stop.found() && !interrupted();
+  }
+  void finish() {
+    for (Output& output : outputs_) {
+      show(output, output.stop.add(output.decoder.flush()));
+      if (!output.stop.found()) show(output, output.stop.finish());
+    }
+  }
+
+ private:
+  void show(Output& output, const std::string& piece) {
+    output.text += piece;
+    if (shown_ && !piece.empty()) write_stdout(piece);
+  }
+
+  std::vector<Output>& outputs_;
+  bool shown_;
+};
+
+void write_texts(const std::vector<Output>& outputs) {
+  for (const Output& output : outputs) write_stdout(output.text + "\n");
+}
+
+}  // namespace
+
+const char* GenerateArguments::first_given() const {
+  const struct {
+    const char* name;
+    bool given;
+  } kGiven[] = {{"prompt", !prompts.empty()},
+                {"tokens", tokens.has_value()},
+                {"temperature", temperature.has_value()},
+                {"top-k", top_k.has_value()},
+                {"top-p", top_p.has_value()},
+                {"seed", seed.has_value()},
+                {"chat", chat},
+                {"system", system.has_value()},
+                {"cache", !cache.empty()},
+                {"stop", !stops.empty()},
+                {"lines", lines}};
+  for (const auto& option : kGiven) {
+    if (option.given) return option.name;
+  }
+  return nullptr;
+}
+
+void add_generate_options(Options& options, GenerateArguments& a) {
+  options.group("Of a model that generates text")
+      .texts("prompt,p", "TEXT", "what to continue; may be given several times", a.prompts)
+      .flag("lines", "each line of --input or standard input is a prompt of its own", a.lines)
+      .integer("tokens,n", "N", message("tokens to add at most (default ", kDefaultTokens, ")"), 1, 1'000'000, a.tokens)
+      .number("temperature", "T", "0: always the most probable token (default 0)", 0, 100, a.temperature)
+      .integer("top-k", "K", "draw from the K most probable tokens (default: all)", 1, 1'000'000, a.top_k)
+      .number("top-p", "P", "draw from the most probable tokens that together reach P (default 1)", 0, 1, a.top_p)
+      .integer("seed", "N", "of the drawing (default 0)", 0, UINT32_MAX, a.seed)
+      .flag("chat", "the prompt is what a user says to an assistant", a.chat)
+      .text("system", "TEXT", "what the assistant is told first; needs --chat", a.system)
+      .texts("stop", "TEXT", "ends the output, and is left out; may be given several times", a.stops)
+      .choice("cache", "how keys and values are kept (default f16)", {"f16", "int8"}, a.cache);
+}
+
+void generate_text(const Model& model, const GenerateRequest& request) {
+  const GenerateArguments& a = request.arguments;
+  if (a.system && !a.chat) fail(Errc::usage, "--system does nothing without --chat");
+  const Tokenizer tokenizer(stored_tokenizer(*model.artifact()));
+  GenerationOptions options = generation_options(a, tokenizer.spec());
+  std::vector<Output> outputs;
+  std::vector<std::vector<int32_t>> prompts;
+  for (const std::string& prompt : request.prompts) {
+    outputs.emplace_back(tokenizer, a);
+    outputs.back().prompt = prompt_tokens(tokenizer, a, prompt);
+    prompts.push_back(outputs.back().prompt);
+  }
+  fit_context(outputs, stored_task(*model.artifact()), options);
+  Session session(model, request.threads);
+
+  const bool streamed = outputs.size() == 1 && !request.json;
+  const StopRequests stoppable;
+  Stream stream(outputs, streamed);
+  GenerationTimes times;
+  generate(
+      session, prompts, options, [&](size_t sequence, int32_t token) { return stream.take(sequence, token); }, &times);
+  stream.finish();
+  if (streamed) write_stdout("\n");
+  if (interrupted()) fail(Errc::interrupted, "stopped while generating");
+  if (request.json) {
+    write_json(to_json(request, outputs, options, times));
+  } else if (!streamed) {
+    write_texts(outputs);
+  }
+  if (!request.quiet) write_statistics(outputs, options, times);
+}
+
+}  // namespace lathe::cli

@@ -1,0 +1,62 @@
+#pragma once
+// What `compress run` does with a model that generates text.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/options.h"
+#include "runtime/generation.h"
+#include "runtime/model.h"
+
+namespace lathe::cli {
+
+struct GenerateArguments {
+  std::vector<std::string> prompts;  // --prompt; --input or standard input where empty
+  std::optional<uint64_t> tokens, top_k, seed;
+  std::optional<double> temperature, top_p;
+  bool chat = false;
+  std::optional<std::string> system;
+  std::string cache;  // "f16", "int8", or empty: f16
+  std::vector<std::string> stops;
+  bool lines = false;  // each line of the input is a prompt
+
+  /// The name of an option that was given; nullptr when none was.
+  const char* first_given() const;
+};
+/// Declares the options; `arguments` outlives `options`.
+void add_generate_options(Options& options, GenerateArguments& arguments);
+
+struct GenerateRequest {
+  std::string file;                  // of the model
+  std::vector<std::string> prompts;  // at least one
+  GenerateArguments arguments;
+  size_t threads = 0;
+  bool json = false;
+  bool quiet = false;
+};
+
+/// Writes the text to standard output, as it comes where there is one prompt, and statistics to standard error. Throws
+/// Error{usage, unsupported, malformed}, Error{interrupted} once a signal has asked to stop.
+void generate_text(const Model& model, const GenerateRequest& request);
+
+/// Cuts text that comes in pieces at the first of some stop texts, which is left out.
+class StopText {
+ public:
+  /// Throws Error{usage} when one is empty.
+  explicit StopText(std::vector<std::string> stops);
+  /// What may be shown by now: what could be the beginning of a stop text is held back.
+  std::string add(std::string_view piece);
+  /// What was held back; the text is over.
+  std::string finish();
+  bool found() const { return found_; }
+
+ private:
+  std::vector<std::string> stops_;
+  std::string held_;
+  bool found_ = false;
+};
+
+}  // namespace lathe::cli

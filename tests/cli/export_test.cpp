@@ -1,0 +1,69 @@
+// compress export as its users meet it.
+
+#include <catch2/catch.hpp>
+
+#include "formats/gguf.h"
+#include "formats/json.h"
+#include "tests/cli/command.h"
+#include "tests/cli/process.h"
+#include "tests/support/tiny_artifact.h"
+#include "tests/support/tiny_decoder.h"
+
+namespace lathe {
+namespace {
+
+using Catch::Matchers::Contains;
+using test::CommandResult;
+using test::quoted;
+using test::run_compress;
+
+void expect_failure(const std::string& arguments, int code, const std::string& part) {
+  const CommandResult result = run_compress(arguments);
+  INFO("compress " << arguments << "\nstderr: " << result.err);
+  CHECK(result.code == code);
+  CHECK(result.out.empty());
+  CHECK_THAT(result.err, Contains(part));
+}
+
+TEST_CASE("export writes a GGUF file and says what is in it", "[cli][gguf]") {
+  const test::TempDir dir;
+  const std::string file = test::TinyDecoder().write(dir / "d.lathe").string();
+  const std::string gguf = (dir / "d.gguf").string();
+  const CommandResult done = run_compress("export " + quoted(file) + " --to gguf --type q4_0 -o " + quoted(gguf));
+  CHECK(done.code == 0);
+  CHECK_THAT(done.out, Contains("d.gguf: llama") && Contains("12 Q4_0") && Contains("2 Q8_0"));
+  CHECK_THAT(done.err, Contains("note: 2 tensors are written as F16"));
+  CHECK(GgufFile(gguf).text("general.architecture") == "llama");
+
+  expect_failure("export " + quoted(file) + " -o " + quoted(gguf), 73, "exists already; --force");
+  const CommandResult again = run_compress("export --json --force " + quoted(file) + " -o " + quoted(gguf));
+  REQUIRE(again.code == 0);
+  const Json json = parse_json(again.out, "standard output");
+  CHECK(json.at("command").as_string() == "export");
+  CHECK(json.at("type").as_string() == "q8_0");
+  CHECK(json.at("architecture").as_string() == "llama");
+  CHECK(json.at("bytes").as_u64() == std::filesystem::file_size(gguf));
+  CHECK(json.at("tensors").at("Q8_0").as_u64() == 14);
+  CHECK(json.at("notes").items().size() == 1);
+  const CommandResult quiet = run_compress("export -q --force " + quoted(file) + " -o " + quoted(gguf));
+  CHECK(quiet.code == 0);
+  CHECK(quiet.out.empty());
+  CHECK(quiet.err.empty());
+}
+
+TEST_CASE("export refuses what it cannot do, with the exit code of the reason", "[cli][gguf]") {
+  const test::TempDir dir;
+  const std::string file = test::TinyDecoder().write(dir / "d.lathe").string();
+  const std::string encoder = test::write_tiny(dir / "e.lathe").string();
+  const std::string out = " -o " + quoted((dir / "o.gguf").string());
+  expect_failure("export " + quoted(file), 64, "expected -o FILE");
+  expect_failure("export " + quoted(file) + " --type q5_0" + out, 64, "q5_0");
+  expect_failure("export --force " + quoted(file) + " -o " + quoted(file), 64, "is the input");
+  expect_failure("export " + quoted((dir / "none.lathe").string()) + out, 66, "none.lathe");
+  expect_failure("export " + quoted(encoder) + out, 69, "generate text");
+  expect_failure("export " + quoted(file) + " -o " + quoted((dir / "no" / "o.gguf").string()), 73, "no");
+  CHECK_FALSE(std::filesystem::exists(dir / "o.gguf"));
+}
+
+}  // namespace
+}  // namespace lathe
