@@ -253,10 +253,12 @@ void Session::run_rows(const Chunk& chunk, size_t index, const Crew& crew) {
 
 // Every worker computes its share of the outputs of the linear layers; the first one does what lies between.
 void Session::run_side_by_side(const Segment& segment, const Rows& rows, const Crew& crew) {
-  bool shared = false;  // the last step was a shared one, and nobody has waited since
+  bool shared = false;          // the last step was a shared one, and nobody has waited since
+  uint32_t last_input = kNone;  // what it read; another input may be what it wrote
   for (const Step& step : segment.steps) {
     if (step.kind == StepKind::linear) {
-      if (!shared) crew.barrier->wait();
+      if (!shared || step.a != last_input) crew.barrier->wait();
+      last_input = step.a;
       run_linear(step, rows, workers_[crew.rank], {crew.rank, pool_.size()});
       shared = true;
       continue;
