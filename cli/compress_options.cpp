@@ -26,6 +26,8 @@ void add_method_options(Options& options, CompressArguments& a) {
       .text("quant", "ENC", "f32, f16, int8 or int4; embeddings too", a.quant)
       .integer("group", "N", "columns that share a scale in int4 (default 32)", 1, 65536, a.group)
       .choice("quant-method", "auto keeps the better one, layer by layer", kQuantMethods, a.quant_method)
+      .choice("input-bits", "what layers of int8 and int4 round their inputs to; auto: 16 where a decoder needs it",
+              {"auto", "8", "16"}, a.input_bits)
       .integer("low-rank", "K", "factor linear layers to rank K where that is smaller", 1, 65536, a.low_rank)
       .texts("layer", "PATTERN=ENC", "another encoding for weights of that name, or 're:...'; repeatable", a.layers)
       .text("student", "SPEC", "a smaller model first: layers=N[:importance], heads=N, neurons=N, embedding=N",
@@ -41,8 +43,7 @@ void add_recovery_options(Options& options, TrainingArguments& t) {
       .number("minutes", "M", "train for so long instead; another run gives other bytes", 0.001, 525600, t.minutes)
       .choice("train", "all kept weights, norms and biases, or low-rank adapters that are merged", kTrainables, t.train)
       .integer("adapter-rank", "R", "rank of the adapters (default 16)", 1, 65536, t.adapter_rank)
-      .choice("prune-schedule", "cubic: remove weights little by little while training", kSchedules, t.prune_schedule)
-      .text("resume", "DIR", "keep the state of training there, and go on from it if there is one", t.resume);
+      .choice("prune-schedule", "cubic: remove weights little by little while training", kSchedules, t.prune_schedule);
   options.group("Recovery, in detail")
       .integer("batch", "N", "texts of one step (default 12)", 1, 65536, t.batch)
       .integer("train-length", "N", "tokens of one text at most (default 256)", 3, 65536, t.train_length)
@@ -85,6 +86,7 @@ void add_data_options(Options& options, CompressArguments& a) {
       .text("max-size", "SIZE", "of the artifact: bytes, or like 12MB", a.max_size);
   options.group("Running")
       .integer("threads", "N", "threads to use (default: all cores); does not change a byte", 1, 1024, a.threads)
+      .text("resume", "DIR", "keep what is finished there, and go on from it if there is something", a.training.resume)
       .flag("dry-run", "print what would be done and stop", a.dry_run)
       .flag("strict", "every fallback is an error", a.strict)
       .flag("allow-requantize", "accept a checkpoint that says it is quantized already", a.allow_requantize)
@@ -110,7 +112,6 @@ void check_training_arguments(const TrainingArguments& t) {
                 {"train", t.train != "all", false},
                 {"adapter-rank", t.adapter_rank.has_value(), false},
                 {"prune-schedule", t.prune_schedule != "one-shot", false},
-                {"resume", t.resume.has_value(), false},
                 {"batch", t.batch.has_value(), false},
                 {"train-length", t.train_length.has_value(), false},
                 {"learning-rate", t.learning_rate.has_value(), false},
@@ -181,6 +182,7 @@ Recipe make_recipe(const CompressArguments& a) {
   recipe.prune_scope = a.prune_scope == "layer" ? PruneScope::layer : PruneScope::global;
   recipe.quant = a.quant.value_or("f32");
   recipe.group = static_cast<uint32_t>(a.group);
+  recipe.input_bits = a.input_bits == "auto" ? 0 : static_cast<uint32_t>(std::stoul(a.input_bits));
   recipe.quant_method = chosen<MethodChoice>(a.quant_method, kQuantMethods);
   if (a.low_rank) recipe.low_rank = static_cast<uint32_t>(*a.low_rank);
   for (const std::string& rule : a.layers) {

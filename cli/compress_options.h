@@ -25,7 +25,7 @@ struct CompressArguments {
   std::optional<std::string> output;
   std::optional<double> prune;
   std::optional<std::string> quant, calibrate, eval, texts, report, max_size;
-  std::string prune_method = "auto", prune_scope = "layer", quant_method = "auto";
+  std::string prune_method = "auto", prune_scope = "layer", quant_method = "auto", input_bits = "auto";
   uint64_t group = kDefaultGroup;
   std::optional<uint64_t> low_rank;
   std::vector<std::string> layers;

@@ -8,7 +8,7 @@
 namespace lathe {
 namespace {
 
-constexpr size_t kBatchTokens = 4096;            // tokens that run at a time
+constexpr size_t kBatchTokens = 4096;             // tokens that run at a time
 constexpr size_t kKeptBytes = size_t{768} << 20;  // of values that one track keeps
 
 // Values that are written before the op and read by it or after it.
@@ -147,32 +147,46 @@ Calibration::Calibration(const Samples& samples, WeightLookup original, WeightLo
 
 Calibration::~Calibration() = default;
 
-InputStatistics Calibration::collect(const Program& original, const Program& compressed, size_t op) {
+// Whether all that is needed from the op on can be kept.
+bool Calibration::fits(const Program& original, size_t op) const {
   const TokenBatch& batch = samples_.batch;
-  const uint32_t value = original.ops[op].inputs[0];
-  const size_t width = original.values[value].width;
-  const bool per_token = original.values[value].rows == RowKind::tokens;
-  const std::vector<uint32_t> live = live_values(original, op);
   size_t floats = 0;
-  for (const uint32_t id : live) {
+  for (const uint32_t id : live_values(original, op)) {
     floats +=
         original.values[id].width * (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
   }
-  const bool keep = floats * sizeof(float) <= kKeptBytes;
-  const std::vector<Range> ranges = split(batch);
-  const std::vector<uint32_t> values = keep ? live : std::vector<uint32_t>{value};
+  return floats * sizeof(float) <= kKeptBytes;
+}
+
+void Calibration::run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look) {
+  const uint32_t value = original.ops[op].inputs[0];
+  const bool per_token = original.values[value].rows == RowKind::tokens;
+  const std::vector<Range> ranges = split(samples_.batch);
+  const std::vector<uint32_t> values = keep ? live_values(original, op) : std::vector<uint32_t>{value};
   original_->begin(original, values, ranges.size(), keep, pool_.size());
   compressed_->begin(compressed, values, ranges.size(), keep, pool_.size());
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const TokenBatch some = part(samples_.batch, ranges[i]);
+    const float* y = original_->run(original, some, i, keep, value);
+    const float* x = compressed_->run(compressed, some, i, keep, value);
+    look(x, y, per_token ? some.tokens() : some.sequences());
+  }
+  original_->finish(keep);
+  compressed_->finish(keep);
+}
 
+void Calibration::skip(const Program& original, const Program& compressed, size_t op) {
+  if (fits(original, op)) run_to(original, compressed, op, true, [](const float*, const float*, size_t) {});
+}
+
+InputStatistics Calibration::collect(const Program& original, const Program& compressed, size_t op) {
+  const size_t width = original.values[original.ops[op].inputs[0]].width;
   InputStatistics statistics;
   statistics.width = width;
   statistics.gram.assign(width * width, 0.0);
   statistics.sum.assign(width, 0.0);
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    const TokenBatch some = part(batch, ranges[i]);
-    const float* y = original_->run(original, some, i, keep, value);
-    const float* x = compressed_->run(compressed, some, i, keep, value);
-    const size_t rows = per_token ? some.tokens() : some.sequences();
+  run_to(original, compressed, op, fits(original, op), [&](const float* x, const float* y, size_t rows) {
+    statistics.rounding += rounding_error(x, rows, width);
     const bool differ = std::memcmp(x, y, rows * width * sizeof(float)) != 0;
     if (differ && statistics.cross_gram.empty()) {  // until here the two were the same
       statistics.cross_gram = statistics.gram;
@@ -181,16 +195,13 @@ InputStatistics Calibration::collect(const Program& original, const Program& com
     }
     add_gram(pool_, x, x, rows, width, statistics.gram.data());
     add_sum(x, rows, width, statistics.sum);
-    statistics.rounding += rounding_error(x, rows, width);
     if (!statistics.cross_gram.empty()) {
       add_gram(pool_, y, x, rows, width, statistics.cross_gram.data());
       add_sum(y, rows, width, statistics.original_sum);
     }
     statistics.tokens += rows;
-  }
+  });
   mirror(width, statistics.gram.data());
-  original_->finish(keep);
-  compressed_->finish(keep);
   return statistics;
 }
 

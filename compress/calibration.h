@@ -25,9 +25,16 @@ class Calibration {
   /// Statistics of the value that the op at `op` of `original` reads first. `compressed` is the same program with
   /// rewrites behind it: values keep their ids. Ops must be asked for in program order.
   InputStatistics collect(const Program& original, const Program& compressed, size_t op);
+  /// Goes as far without looking: where groups are left out, the next collect() has then less to run at once.
+  void skip(const Program& original, const Program& compressed, size_t op);
 
  private:
   struct Track;
+  using Look = std::function<void(const float* x, const float* y, size_t rows)>;
+  /// Shows what the op reads, `x` in the compressed model and `y` in the original, for one part of the samples after
+  /// the other.
+  void run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look);
+  bool fits(const Program& original, size_t op) const;
 
   const Samples& samples_;
   ThreadPool pool_;

@@ -4,10 +4,12 @@
 #include <optional>
 
 #include "compress/calibration.h"
+#include "compress/finished_layer.h"
 #include "compress/linear_job.h"
 #include "compress/provenance.h"
 #include "compress/rewrite.h"
 #include "compress/stop.h"
+#include "compress/tensor_store.h"
 
 namespace lathe {
 namespace {
@@ -15,6 +17,13 @@ namespace {
 // Inputs are rounded to 8 bits unless that would cost a decoder more than this share of what its weights cost
 // (docs/decisions/0011-sixteen-bit-inputs.md).
 constexpr double kMostRounding = 0.5;
+
+// "compression-0012"
+std::string group_name(size_t index) {
+  constexpr size_t kDigits = 4;
+  const std::string number = std::to_string(index);
+  return "compression-" + std::string(kDigits - std::min(kDigits, number.size()), '0') + number;
+}
 
 class Pipeline {
  public:
@@ -37,8 +46,8 @@ class Pipeline {
     } catch (const ResumableStop&) {
       throw;
     } catch (const Error& error) {
-      if (error.code() != Errc::interrupted || !recovery_ || !recovery_->keeps_state()) throw;
-      throw ResumableStop("stopped; what was trained is kept, and the same command goes on from there");
+      if (error.code() != Errc::interrupted || state_folder().empty()) throw;
+      throw ResumableStop("stopped; what was done is kept, and the same command goes on from there");
     }
   }
 
@@ -51,6 +60,7 @@ class Pipeline {
     result_.notes.insert(result_.notes.end(), student_.notes.begin(), student_.notes.end());
     if (recipe_.needs_samples()) samples_ = make_samples(source_, recipe_);  // before anything long
     if (recovery_ && recovery_->trains_dense()) recovery_->train_dense(student_, plan_);
+    store_.emplace(state_folder(), state_folder().empty() ? Json() : compression_job(teacher_, source_, recipe_));
     compress_tables();
     start_calibration();
     const auto groups = linear_groups(source_.program);
@@ -83,7 +93,18 @@ class Pipeline {
     if (progress_.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
   }
 
-  void store(const std::string& name, EncodedBuffer buffer) { stored_[name] = std::move(buffer); }
+  const std::string& state_folder() const { return recipe_.training.state_folder; }
+
+  // The next group: what an earlier run of this job has left in the store, or else what `compress` makes.
+  template <class Compress>
+  std::vector<FinishedLayer> finished(const Compress& compress) {
+    check_cancelled();
+    const std::string name = group_name(groups_++);
+    if (const auto kept = store_->find(name)) return parse_finished(*kept, name);
+    FinishedGroup group = compress();
+    store_->put(name, group.tensors, finished_text(group.layers));
+    return std::move(group.layers);
+  }
 
   void record(WeightFacts facts) {
     for (const std::string& fallback : facts.fallbacks) {
@@ -100,13 +121,16 @@ class Pipeline {
     }
     progress_.stage("compressing embeddings", tables.size());
     for (size_t i = 0; i < tables.size(); ++i) {
-      check_cancelled();
-      TableOutcome outcome = compress_table(source_, *tables[i]);
-      source_.release(tables[i]->name);
-      LinearFactor table{tables[i]->name, std::move(outcome.encoded), std::move(outcome.facts)};
-      if (needs_wide_inputs(table, std::nullopt)) widen_inputs(table.name);
-      store(table.name, std::move(table.encoded));
-      record(std::move(table.facts));
+      const auto compress = [&] {
+        TableOutcome outcome = compress_table(source_, *tables[i]);
+        source_.release(tables[i]->name);
+        FinishedGroup group;
+        group.layers = {{{std::move(outcome.facts)}, std::nullopt}};
+        group.tensors[tables[i]->name] = std::move(outcome.encoded);
+        return group;
+      };
+      take(finished(compress).front());
+      store_->release();
       progress_.advance(i + 1);
     }
   }
@@ -120,48 +144,85 @@ class Pipeline {
     if (!samples_) return;
     result_.calibration = samples_->description;
     const auto compressed = [this](const std::string& name) {
-      const auto at = stored_.find(name);
-      return at != stored_.end() ? at->second.view() : source_.weight(name);
+      return store_->contains(name) ? store_->at(name) : source_.weight(name);
     };
     calibration_.emplace(
         *samples_, [this](const std::string& name) { return source_.weight(name); }, compressed, pool_.size());
   }
 
   void compress_group(const std::vector<size_t>& ops) {
-    check_cancelled();
+    ahead_.push_back(ops.front());
+    const std::vector<FinishedLayer> layers = finished([&] { return compress_layers(ops); });
+    for (size_t i = 0; i < ops.size(); ++i) {
+      if (layers[i].weights.size() == 2) factor(source_.program.ops[ops[i]], layers[i]);
+      take(layers[i]);
+    }
+    release();
+  }
+
+  FinishedGroup compress_layers(const std::vector<size_t>& ops) {
     std::optional<InputStatistics> statistics;
-    if (calibration_) statistics = calibration_->collect(source_.program, result_.program, ops.front());
+    if (calibration_) statistics = collect();
     std::vector<LinearOutcome> outcomes(ops.size());
     pool_.parallel_for(ops.size(), [&](size_t i, size_t) {
       const LinearJob job = make_linear_job(source_, recipe_, plan_, source_.program.ops[ops[i]], masks_);
       outcomes[i] = compress_linear(job, statistics ? &*statistics : nullptr);
     });
-    for (size_t i = 0; i < ops.size(); ++i) take(source_.program.ops[ops[i]], std::move(outcomes[i]));
-    for (const std::string& name : source_.program.weights) source_.release(name);
+    FinishedGroup group;
+    for (size_t i = 0; i < ops.size(); ++i) {
+      FinishedLayer& layer = group.layers.emplace_back();
+      layer.rounding_share = outcomes[i].rounding_share;
+      for (LinearFactor& factor : outcomes[i].factors) {
+        layer.weights.push_back(std::move(factor.facts));
+        group.tensors[factor.name] = std::move(factor.encoded);
+      }
+      const Op& op = source_.program.ops[ops[i]];
+      if (op.weights.size() < 2 || op.weights[1] == kNone) continue;
+      const std::string& bias = source_.program.weights[op.weights[1]];
+      group.tensors[bias] = encode_vector(outcomes[i].bias, plan_.find(bias).encoding);
+    }
+    return group;
   }
 
-  // Puts the compressed layer into program, file and the models that calibrate what follows.
-  void take(const Op& op, LinearOutcome outcome) {
-    if (outcome.factors.size() == 2) {
-      factor_linear(result_.program, op.output, outcome.factors[0].name, outcome.factors[1].name,
-                    static_cast<uint32_t>(outcome.factors[0].encoded.shape[1]));
+  // Of the newest group. Past those that were in the store already it goes step by step, as if they had been compressed
+  // now, so that memory stays bounded.
+  InputStatistics collect() {
+    const size_t op = ahead_.back();
+    ahead_.pop_back();
+    for (const size_t passed : ahead_) {
+      check_cancelled();
+      calibration_->skip(source_.program, result_.program, passed);
+      release();
     }
-    for (LinearFactor& factor : outcome.factors) {
-      if (needs_wide_inputs(factor, outcome.rounding_share)) widen_inputs(factor.name);
-      store(factor.name, std::move(factor.encoded));
-      record(std::move(factor.facts));
+    ahead_.clear();
+    return calibration_->collect(source_.program, result_.program, op);
+  }
+
+  void release() {
+    for (const std::string& name : source_.program.weights) source_.release(name);
+    store_->release();
+  }
+
+  // A low-rank layer is two ops of the program.
+  void factor(const Op& op, const FinishedLayer& layer) {
+    const auto rank = static_cast<uint32_t>(store_->at(layer.weights[0].name).shape[1]);
+    factor_linear(result_.program, op.output, layer.weights[0].name, layer.weights[1].name, rank);
+  }
+
+  // Puts the compressed layer into program and report; it is in the store, and so in file and calibration.
+  void take(const FinishedLayer& layer) {
+    for (const WeightFacts& facts : layer.weights) {
+      if (needs_wide_inputs(facts, layer.rounding_share)) widen_inputs(facts.name);
+      record(facts);
     }
-    if (op.weights.size() < 2 || op.weights[1] == kNone) return;
-    const std::string& bias = source_.program.weights[op.weights[1]];
-    store(bias, encode_vector(outcome.bias, plan_.find(bias).encoding));
   }
 
   // A decoder's output depends on every layer's; a text vector is a mean, and not that sensitive. What the rounding
   // would do to a head is not known, and a head is run for one token at a time.
-  bool needs_wide_inputs(const LinearFactor& factor, std::optional<double> rounding_share) const {
-    if (!value_codec(factor.encoded.encoding.values).integer || recipe_.input_bits == 8) return false;
+  bool needs_wide_inputs(const WeightFacts& facts, std::optional<double> rounding_share) const {
+    if (!value_codec(store_->at(facts.name).encoding.values).integer || recipe_.input_bits == 8) return false;
     if (recipe_.input_bits == 16) return true;
-    return source_.task.generates() && (!rounding_share || *rounding_share > kMostRounding * factor.facts.loss);
+    return source_.task.generates() && (!rounding_share || *rounding_share > kMostRounding * facts.loss.value_or(0));
   }
 
   void widen_inputs(const std::string& weight) {
@@ -175,16 +236,17 @@ class Pipeline {
   // Norms, and whatever else no pass touches.
   void store_the_rest() {
     for (const std::string& name : result_.program.weights) {
-      if (!stored_.contains(name)) store(name, encode_vector(decode(source_.weight(name)), plan_.find(name).encoding));
+      if (store_->contains(name)) continue;
+      store_->hold(name, encode_vector(decode(source_.weight(name)), plan_.find(name).encoding));
     }
   }
 
   void recover() {
     calibration_.reset();  // its memory
-    TrainableModel model{result_.program, std::move(stored_)};
+    TrainableModel model{result_.program, store_->copies()};
     recovery_->recover(model, student_, plan_, samples_ ? &*samples_ : nullptr);
-    stored_ = std::move(model.weights);
-    for (WeightFacts& facts : result_.weights) update_facts(stored_.at(facts.name), facts);
+    for (WeightFacts& facts : result_.weights) update_facts(model.weights.at(facts.name), facts);
+    for (auto& [name, weight] : model.weights) store_->hold(name, std::move(weight));
     result_.training = recovery_->curves();
     result_.training_data = recovery_->data();
     result_.notes.push_back(
@@ -196,7 +258,10 @@ class Pipeline {
     if (wide_ > 0) {
       result_.notes.push_back(message("the inputs of ", wide_, " linear layers are rounded to 16 bits instead of 8"));
     }
-    for (const auto& [name, weight] : stored_) out_.add_tensor(name, weight.view());
+    for (const auto& [name, weight] : store_->tensors()) {
+      out_.add_tensor(name, weight);
+      store_->release();
+    }
     result_.recipe_json = to_text(recipe_json(recipe_));
     result_.provenance_json = to_text(provenance(teacher_, recipe_));
     out_.set_section(layout::Section::tokenizer, encode_tokenizer(source_.tokenizer));
@@ -218,9 +283,11 @@ class Pipeline {
   Progress& progress_;
   ThreadPool pool_;
   CompressedModel result_;
-  std::map<std::string, EncodedBuffer> stored_;
+  std::optional<TensorStore> store_;
+  size_t groups_ = 0;  // of the store, in the order of the work
   std::optional<Samples> samples_;
   std::optional<Calibration> calibration_;
+  std::vector<size_t> ahead_;  // the first op of each group that calibration has not reached
   GlobalMasks masks_;
   std::unique_ptr<RecoveryStages> recovery_;
   size_t wide_ = 0;  // linear ops with inputs of 16 bits

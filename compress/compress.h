@@ -28,9 +28,11 @@ struct CompressedModel {
 
 /// Compresses `student` (the source itself, or what prepare_student() made of it) as planned into `out`, which is
 /// finished (the file is there) when this returns. Deterministic: the bytes depend on source, recipe and samples, not
-/// on `threads` (0: all cores). Throws Error{interrupted} when `progress` says so, ResumableStop instead where the
-/// state of training is kept, Error{unsupported} for a fallback under recipe.strict, or when the recipe trains and
-/// there is no training engine.
+/// on `threads` (0: all cores). Finished layers wait on disk (TensorStore), so that memory does not grow with their
+/// number unless the recipe trains. With recipe.training.state_folder they stay there, and the same call goes on behind
+/// the last one. Throws Error{interrupted} when `progress` says so, ResumableStop instead where there is such a folder,
+/// Error{unsupported} for a fallback under recipe.strict, or when the recipe trains and there is no training engine,
+/// and the errors of TensorStore.
 CompressedModel compress(const SourceModel& source, Student student, const Recipe& recipe, const CompressionPlan& plan,
                          ArtifactWriter& out, Progress& progress, size_t threads);
 /// The same for a recipe without a student.

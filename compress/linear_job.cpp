@@ -159,6 +159,7 @@ LinearJob make_linear_job(const SourceModel& source, const Recipe& recipe, const
   job.goal.prune_method = plain ? PruneMethod::magnitude : PruneMethod::error_feedback;
   constexpr QuantMethod kMethods[] = {QuantMethod::best, QuantMethod::nearest, QuantMethod::error_feedback};
   job.goal.quant_method = kMethods[static_cast<size_t>(recipe.quant_method)];
+  job.goal.bias_correction = !job.bias.empty();  // otherwise nothing takes up the mean of the error
   if (const auto mask = masks.find(job.name); mask != masks.end()) job.goal.mask = mask->second;
   return job;
 }

@@ -48,6 +48,21 @@ Json provenance(const SourceModel& source, const Recipe& recipe) {
   return json;
 }
 
+Json compression_job(const SourceModel& teacher, const SourceModel& source, const Recipe& recipe) {
+  Json own = Json::object();
+  for (const auto& [name, weight] : source.derived) {
+    Json planes = Json::array();
+    for (const Bytes plane : weight.view().planes) planes.push(checksum(plane));
+    own.append({name, std::move(planes)});
+  }
+  const std::string own_text = to_text(own);
+  return Json::object({{"recipe", recipe_json(recipe)},
+                       {"provenance", provenance(teacher, recipe)},
+                       {"program", checksum(encode_program(source.program))},
+                       {"tokenizer", checksum(encode_tokenizer(source.tokenizer))},
+                       {"derived", checksum(std::as_bytes(std::span(own_text)))}});
+}
+
 Json results(const std::vector<WeightFacts>& weights, const std::vector<TrainingCurve>& training) {
   Json layers = Json::array();
   for (const WeightFacts& weight : weights) {

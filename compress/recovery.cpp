@@ -93,10 +93,7 @@ TrainingJob RecoveryStages::make_job(const std::string& stage, TrainableModel& m
   return job;
 }
 
-void RecoveryStages::distill(TrainingJob& job) {
-  curves_.push_back(engine_->distill(job, progress_));
-  keeps_state_ = !job.recipe.state_folder.empty();
-}
+void RecoveryStages::distill(TrainingJob& job) { curves_.push_back(engine_->distill(job, progress_)); }
 
 void RecoveryStages::train_dense(Student& student, const CompressionPlan& plan) {
   TrainableModel model{student.model.program, {}};

@@ -32,8 +32,6 @@ class RecoveryStages {
   void recover(TrainableModel& compressed, const Student& student, const CompressionPlan& plan,
                const Samples* calibration);
 
-  /// Whether the state of a stage that has ended is in recipe.training.state_folder.
-  bool keeps_state() const { return keeps_state_; }
   const std::vector<TrainingCurve>& curves() const { return curves_; }
   /// Of the texts; empty when there is no distillation.
   const std::string& data() const { return data_.description; }
@@ -52,7 +50,6 @@ class RecoveryStages {
   std::unique_ptr<TrainingEngine> engine_;
   TrainingData data_;
   std::vector<TrainingCurve> curves_;
-  bool keeps_state_ = false;
 };
 
 }  // namespace lathe

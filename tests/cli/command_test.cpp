@@ -17,7 +17,6 @@ using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 using test::CommandResult;
 using test::quoted;
-using test::read_text;
 using test::run_compress;
 using test::TempDir;
 using test::TinyOptions;
@@ -91,7 +90,7 @@ TEST_CASE("wrong usage is exit code 64 with a hint", "[cli]") {
 TEST_CASE("each kind of bad input has its exit code and names the file", "[cli]") {
   const Fixture f;
   expect_failure("inspect " + quoted(f.dir / "absent.lathe"), 66, "absent.lathe");
-  const std::string damaged = f.dir.write("bad.lathe", read_text(f.original).substr(0, 1000)).string();
+  const std::string damaged = f.dir.write("bad.lathe", test::read_text(f.original).substr(0, 1000)).string();
   expect_failure("inspect " + quoted(damaged), 65, "bad.lathe");
   expect_failure("bench " + quoted(damaged), 65, "bad.lathe");
   expect_failure("eval " + quoted(f.original) + " --eval sts:" + quoted(f.dir / "absent.tsv"), 66, "absent.tsv");
@@ -154,7 +153,7 @@ TEST_CASE("run writes the same rows in every format, from every source of lines"
 
   succeed("run " + model + " --text 'the cat sat' --text '' --text 'the sun is bright' -o " +
           quoted(f.dir / "rows.tsv"));
-  std::istringstream rows(read_text(f.dir / "rows.tsv"));
+  std::istringstream rows(test::read_text(f.dir / "rows.tsv"));
   for (size_t i = 0; i < floats.size(); ++i) {
     float value = 0;
     REQUIRE(rows >> value);
@@ -232,9 +231,9 @@ TEST_CASE("compare writes its report in three forms", "[cli]") {
   const Json json = json_of(result);
   CHECK(json.at("schema").as_u64() == 1);
   CHECK(json.at("models").items().size() == 2);
-  CHECK(read_text(folder / "report.json") == result.out);
-  CHECK_THAT(read_text(folder / "report.html"), Contains("<svg"));
-  CHECK_THAT(read_text(folder / "report.md"), Contains("small"));
+  CHECK(test::read_text(folder / "report.json") == result.out);
+  CHECK_THAT(test::read_text(folder / "report.html"), Contains("<svg"));
+  CHECK_THAT(test::read_text(folder / "report.md"), Contains("small"));
   CHECK_THAT(succeed("compare --no-speed " + quoted(f.original) + " " + quoted(f.small)).out, Contains("small"));
   expect_failure("compare " + quoted(f.original), 64, "A B");
 }
@@ -243,7 +242,7 @@ TEST_CASE("verify passes an intact file and lists each fault of a damaged one", 
   const Fixture f;
   CHECK_THAT(succeed("verify " + quoted(f.original)).out, Contains("intact"));
   CHECK(json_of(succeed("verify --json " + quoted(f.original))).at("intact").as_bool());
-  std::string bytes = read_text(f.small);
+  std::string bytes = test::read_text(f.small);
   const Artifact artifact = Artifact::open(f.small);
   const auto offset_of = [&](const std::string& tensor) {
     return artifact.tensor(tensor).tensor.planes[0].data() - artifact.file().bytes().data();

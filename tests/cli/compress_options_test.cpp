@@ -76,17 +76,18 @@ TEST_CASE("each option of training reaches the recipe", "[cli][compress_options]
 
 TEST_CASE("an option that would do nothing is an error naming what it needs", "[cli][compress_options]") {
   const std::vector<std::vector<std::string>> alone = {
-      {"--steps", "5"},       {"--minutes", "1"},       {"--train", "norms"},         {"--adapter-rank", "4"},
-      {"--batch", "8"},       {"--train-length", "64"}, {"--learning-rate", "0.1"},   {"--weight-decay", "0.1"},
-      {"--clip", "1"},        {"--warmup", "0.1"},      {"--held-out", "0.1"},        {"--temperature", "1"},
-      {"--alpha", "1"},       {"--resume", "state"},    {"--hidden-weight", "1"},     {"--relation-weight", "1"},
-      {"--precision", "f32"}, {"--device", "cpu"},      {"--prune-schedule", "cubic"}};
+      {"--steps", "5"},    {"--minutes", "1"},           {"--train", "norms"},       {"--adapter-rank", "4"},
+      {"--batch", "8"},    {"--train-length", "64"},     {"--learning-rate", "0.1"}, {"--weight-decay", "0.1"},
+      {"--clip", "1"},     {"--warmup", "0.1"},          {"--held-out", "0.1"},      {"--temperature", "1"},
+      {"--alpha", "1"},    {"--hidden-weight", "1"},     {"--relation-weight", "1"}, {"--precision", "f32"},
+      {"--device", "cpu"}, {"--prune-schedule", "cubic"}};
   for (std::vector<std::string> args : alone) {
     const std::string name = args[0];
     INFO(name);
     args.insert(args.end(), {"--quant", "int8", "--prune", "0.5"});
     expect_error(Errc::usage, {name, "--distill"}, [&] { recipe_of(args); });
   }
+  CHECK(recipe_of({"--resume", "state", "--quant", "int8"}).training.state_folder == "state");
   CHECK_NOTHROW(recipe_of({"--device", "cpu", "--recover", "blocks", "--quant", "int8"}));
   expect_error(Errc::usage, {"--adapter-rank", "--train adapters"}, [] {
     recipe_of({"--quant", "int8", "--distill", "a", "--adapter-rank", "4"});

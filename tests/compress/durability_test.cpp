@@ -133,6 +133,40 @@ TEST_CASE("killed at any moment, the command leaves the old file or the complete
   CHECK(strays <= 1);  // between naming the finished file and renaming it lie microseconds
 }
 
+TEST_CASE("killed again and again, a command with --resume goes on and ends with the same bytes",
+          "[compress][durability][resume]") {
+  const Fixture f;
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(wait_for(start(f.arguments(), [] {})) == 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - begin;
+  const std::string complete = file_bytes(f.target);
+  std::vector<std::string> arguments = f.arguments();
+  arguments.insert(arguments.end(), {"--resume", f.dir / "state"});
+
+  constexpr int kRounds = 4;
+  constexpr int kKills = 6;
+  std::mt19937 random(5);
+  int cut_short = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    f.restore(false);
+    std::filesystem::remove_all(f.dir / "state");
+    for (int kill = 0; kill < kKills; ++kill) {
+      const int signal = kill % 3 == 2 ? SIGTERM : SIGKILL;
+      const double seconds = std::min(whole.count(), 0.5) * static_cast<double>(random()) / 4294967296.0;
+      const pid_t pid = start(arguments, [] {});
+      std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+      ::kill(pid, signal);
+      const int code = wait_for(pid);
+      CAPTURE(round, kill, signal, seconds, code);
+      CHECK((code == 0 || code == 128 + signal || (signal == SIGTERM && code == 75)));
+      if (code != 0) ++cut_short;
+    }
+    REQUIRE(wait_for(start(arguments, [] {})) == 0);
+    CHECK(file_bytes(f.target) == complete);
+  }
+  CHECK(cut_short > 0);
+}
+
 TEST_CASE("a file that cannot be created is exit code 73 before any work", "[compress][durability]") {
   const Fixture f;
   const auto expect = [&](const std::filesystem::path& out, const std::string& part) {
