@@ -56,6 +56,6 @@ extern const Architecture kMistral;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
 extern const Architecture kGpt2;
-}
+}  // namespace architectures_detail
 
 }  // namespace lathe

@@ -154,8 +154,8 @@ class Validator {
     const std::string& name = program_.weights[op.weights[0]];
     const Shape shape = shape_of_(name);
     require_(shape.size() == 1 && shape[0] > 0 && 2 * shape[0] <= head_width,
-             message("weight ", name, " has shape ", shape_text(shape), ", a head of ", head_width,
-                     " has 1 to ", head_width / 2, " pairs"));
+             message("weight ", name, " has shape ", shape_text(shape), ", a head of ", head_width, " has 1 to ",
+                     head_width / 2, " pairs"));
   }
 
   const Program& program_;
