@@ -40,8 +40,10 @@ inline void run_panel(const IntegerLinearArgs& args, const Panel& panel, const i
     float* y = args.y + r * args.y_stride + o;
     *y = whole * (args.x_scales[r] * weight.scales[o]) + weight.bias[o];
   }
-  // A column at a time would call the function for single values: whole rows once all outputs are there.
-  if (o + 1 == weight.outputs) finish_tile(args.epilogue, args.y, args.y_stride, args.rows, weight.outputs);
+  // A column at a time would call the function for single values: the rows of the part once all its outputs are there.
+  if (o + 1 != end_of(args.part, weight.outputs)) return;
+  const size_t first = first_of(args.part, weight.outputs);
+  finish_tile(args.epilogue, args.y + first, args.y_stride, args.rows, o + 1 - first);
 }
 
 }  // namespace

@@ -185,6 +185,12 @@ TEST_CASE("the parts of a layer's outputs add up to the layer, and each leaves t
             std::fill_n(y.data(), rows * y.stride() - 5, NAN);
             for (size_t part = 0; part < parts; ++part) prepared.run(rows, Epilogue::none, y, {part, parts});
             CHECK(count_wrong(c, y, rows) == 0);
+            GuardedMatrix whole(rows, outputs, 5);
+            prepared.run(rows, Epilogue::silu, whole);
+            for (size_t part = parts; part-- > 0;) prepared.run(rows, Epilogue::silu, y, {part, parts});
+            size_t differ = 0;
+            for (size_t o = 0; o < outputs; ++o) differ += y.at(rows - 1, o) != whole.at(rows - 1, o);
+            CHECK(differ == 0);
             std::fill_n(y.data(), rows * y.stride() - 5, 7.0F);
             prepared.run(rows, Epilogue::none, y, {1, parts});
             size_t touched = 0;
