@@ -6,13 +6,14 @@ medians over the rounds.
 """
 
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROUNDS = 5
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
 THREADS = (1, 2)
 FIGURES = ("pp128", "pp512", "tg64")
 
