@@ -63,6 +63,9 @@ void validate(const Recipe& recipe) {
   if (recipe.group < 1 || recipe.group > kMaxGroup) {
     fail(Errc::bad_recipe, message("group: ", recipe.group, ", must be in [1, ", kMaxGroup, "]"));
   }
+  if (recipe.input_bits != 0 && recipe.input_bits != 8 && recipe.input_bits != 16) {
+    fail(Errc::bad_recipe, message("input_bits: ", recipe.input_bits, ", must be 8, 16 or 0 (automatic)"));
+  }
   parse_encoding(recipe.quant, recipe.group);
   for (const LayerRule& rule : recipe.layers) parse_encoding(rule.encoding, recipe.group);
   if (recipe.low_rank && (*recipe.low_rank < 1 || *recipe.low_rank > kMaxLowRank)) {

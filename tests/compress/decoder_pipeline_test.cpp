@@ -1,5 +1,6 @@
 // Compression of decoders: what becomes of heads, tied tables and frequencies, and which students there are.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -62,6 +63,27 @@ TEST_CASE("every decoder stays near its original in f32, f16 and int8", "[compre
   CHECK(artifact.program().ops.size() == f.source.program.ops.size());
   CHECK(artifact.program().weights.size() == f.source.program.weights.size());
   CHECK(artifact.tensors().size() == f.source.program.weights.size());  // a tied table is stored once
+}
+
+TEST_CASE("inputs of sixteen bits bring a decoder of int8 nearer to its original", "[compress][decoders]") {
+  Fixture f("llama");
+  Recipe recipe = quick_recipe("int8");
+  const auto wide_ops = [&] {
+    const Artifact artifact = Artifact::open(f.dir / "out.lathe");
+    const auto is_wide = [](const Op& op) { return op.kind == OpKind::linear && op.mode == 1; };
+    return std::count_if(artifact.program().ops.begin(), artifact.program().ops.end(), is_wide);
+  };
+  recipe.input_bits = 8;
+  const double narrow = f.error_of(recipe);
+  CHECK(wide_ops() == 0);
+  recipe.input_bits = 16;
+  const double wide = f.error_of(recipe);
+  const auto linear = [](const Op& op) { return op.kind == OpKind::linear; };
+  CHECK(wide_ops() == std::count_if(f.source.program.ops.begin(), f.source.program.ops.end(), linear));
+  CHECK(wide < 0.9 * narrow);
+  recipe.input_bits = 0;
+  CHECK(f.error_of(recipe) < 1.05 * wide);
+  CHECK(wide_ops() > 0);
 }
 
 TEST_CASE("frequencies keep their precision whatever the recipe", "[compress][decoders]") {
