@@ -25,7 +25,9 @@ measure() { # NAME OPTIONS…
 # recipe → what it runs; one function each, named like the row of the table
 f32() { measure "$1"; }
 int8() { measure "$1" --quant int8 --quant-method nearest; }
-int8-peers() { measure "$1" --quant int8 --quant-method nearest --layer 're:.*embed_tokens.*=f16'; }
+int8-peers() {
+  measure "$1" --quant int8 --quant-method nearest --layer 're:.*embed_tokens.*=f16' --calibration-tokens 2048
+}
 int8-inputs-8() { measure "$1" --quant int8 --quant-method nearest --input-bits 8; }
 int4() { measure "$1" --quant int4 --layer 're:.*embed_tokens.*=int8'; }
 p50() { measure "$1" --prune 0.5 --quant int8; }
