@@ -1,23 +1,21 @@
 #include "compress/tensor_store.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "formats/artifact/atomic_file.h"
 #include "formats/artifact/checksum.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_writer.h"
+#include "formats/unnamed_file.h"
 
 namespace lathe {
 namespace {
 
 constexpr const char* kFormat = "lathe-compression-1";
-constexpr const char* kSpillFolder = "/var/tmp";  // on disk, where /tmp may be memory
 constexpr uint64_t kSpillAlignment = 64;
 
 using Metadata = std::map<std::string, std::string>;
@@ -103,15 +101,7 @@ EncodedTensor read_tensor(const Json& json, size_t index, const SafetensorsHeade
 // A file without a name.
 class SpillFile {
  public:
-  SpillFile() {
-    const char* wanted = std::getenv("TMPDIR");
-    folder_ = wanted != nullptr && *wanted != '\0' ? wanted : kSpillFolder;
-    fd_ = ::open(folder_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd_ < 0) {
-      std::string pattern = folder_ + "/lathe-XXXXXX";
-      fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
-      if (fd_ >= 0) ::unlink(pattern.c_str());
-    }
+  SpillFile() : folder_(spill_folder()), fd_(open_unnamed_file(folder_)) {
     if (fd_ < 0) {
       fail(Errc::cannot_create, message(folder_, ": cannot create a temporary file: ", std::strerror(errno),
                                         "; set TMPDIR to a folder with room for the compressed model"));
@@ -141,7 +131,7 @@ class SpillFile {
 
  private:
   std::string folder_;
-  int fd_ = -1;
+  int fd_;
   uint64_t size_ = 0;
 };
 

@@ -6,32 +6,17 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
+#include <cstring>
 #include <set>
 #include <utility>
 
 #include "formats/text.h"
+#include "formats/unnamed_file.h"
 
 namespace lathe {
 namespace {
 
 uint64_t page_bytes() { return static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)); }
-
-std::string spill_folder() {
-  const char* folder = std::getenv("TMPDIR");
-  return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
-}
-
-/// A file without a name; what is written to it is gone when it is closed, however the process ends.
-int open_unlinked(const std::string& folder) {
-  int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0) return fd;
-  std::string name = folder + "/lathe-XXXXXX";  // for file systems without such files
-  fd = ::mkostemp(name.data(), O_CLOEXEC);
-  if (fd < 0) fail(Errc::io, message(folder, ": cannot create a temporary file: ", std::strerror(errno)));
-  ::unlink(name.c_str());
-  return fd;
-}
 
 }  // namespace
 
@@ -84,7 +69,10 @@ class ConvertedCheckpoint::Spill {
     const std::lock_guard<std::mutex> lock(mutex);
     if (fd_ < 0) {
       folder_ = spill_folder();
-      fd_ = open_unlinked(folder_);
+      fd_ = open_unnamed_file(folder_);
+      if (fd_ < 0) {
+        fail(Errc::io, message(folder_, ": cannot create a temporary file: ", std::strerror(errno)));
+      }
     }
     const int refused = ::posix_fallocate(fd_, static_cast<off_t>(size_), static_cast<off_t>(bytes));
     if (refused != 0) {
