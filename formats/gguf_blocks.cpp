@@ -98,36 +98,21 @@ SixBits six_bits(const std::byte* packed, size_t group) {
 }
 
 /// f16 scale of scales, f16 scale of minima, 12 bytes of them, 256 nibbles: groups 2 k and 2 k + 1 share 32 bytes.
-void decode_q4_k(const std::byte* data, size_t blocks, float* out) {
-  for (size_t b = 0; b < blocks; ++b, data += 144, out += 256) {
+/// FIFTH: before the nibbles stand 32 bytes whose bit g is the fifth bit of group g.
+template <bool FIFTH>
+void decode_q45_k(const std::byte* data, size_t blocks, float* out) {
+  constexpr size_t kNibbles = FIFTH ? 48 : 16;
+  for (size_t b = 0; b < blocks; ++b, data += kNibbles + 128, out += 256) {
     const float scale = half_at(data);
     const float minimum = half_at(data + 2);
     for (size_t group = 0; group < 8; ++group) {
       const SixBits six = six_bits(data + 4, group);
       const float step = scale * static_cast<float>(six.scale);
       const float low = minimum * static_cast<float>(six.minimum);
-      const std::byte* nibbles = data + 16 + group / 2 * 32;
+      const std::byte* nibbles = data + kNibbles + group / 2 * 32;
       for (size_t i = 0; i < 32; ++i) {
-        const int value = group % 2 == 0 ? byte_at(nibbles, i) & 15 : byte_at(nibbles, i) >> 4;
-        out[group * 32 + i] = step * static_cast<float>(value) - low;
-      }
-    }
-  }
-}
-
-/// As Q4_K, with 32 bytes before the nibbles whose bit g is the fifth bit of group g.
-void decode_q5_k(const std::byte* data, size_t blocks, float* out) {
-  for (size_t b = 0; b < blocks; ++b, data += 176, out += 256) {
-    const float scale = half_at(data);
-    const float minimum = half_at(data + 2);
-    for (size_t group = 0; group < 8; ++group) {
-      const SixBits six = six_bits(data + 4, group);
-      const float step = scale * static_cast<float>(six.scale);
-      const float low = minimum * static_cast<float>(six.minimum);
-      const std::byte* nibbles = data + 48 + group / 2 * 32;
-      for (size_t i = 0; i < 32; ++i) {
-        const int four = group % 2 == 0 ? byte_at(nibbles, i) & 15 : byte_at(nibbles, i) >> 4;
-        const int value = four | ((byte_at(data, 16 + i) >> group) & 1) << 4;
+        int value = group % 2 == 0 ? byte_at(nibbles, i) & 15 : byte_at(nibbles, i) >> 4;
+        if constexpr (FIFTH) value |= ((byte_at(data, 16 + i) >> group) & 1) << 4;
         out[group * 32 + i] = step * static_cast<float>(value) - low;
       }
     }
@@ -159,8 +144,8 @@ constexpr std::array<GgufTypeTraits, 11> kTypes = {{
     {GgufType::q5_0, "Q5_0", 32, 22, true, decode_q5_0},
     {GgufType::q5_1, "Q5_1", 32, 24, true, decode_q5_1},
     {GgufType::q8_0, "Q8_0", 32, 34, true, decode_q8_0},
-    {GgufType::q4_k, "Q4_K", 256, 144, true, decode_q4_k},
-    {GgufType::q5_k, "Q5_K", 256, 176, true, decode_q5_k},
+    {GgufType::q4_k, "Q4_K", 256, 144, true, decode_q45_k<false>},
+    {GgufType::q5_k, "Q5_K", 256, 176, true, decode_q45_k<true>},
     {GgufType::q6_k, "Q6_K", 256, 210, true, decode_q6_k},
     {GgufType::bf16, "BF16", 1, 2, false, decode_bf16},
 }};
