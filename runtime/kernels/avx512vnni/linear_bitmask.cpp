@@ -18,35 +18,21 @@ namespace {
 
 inline void expand_int8_masks(const PackedInteger& weight, size_t index, int8_t* out) {
   const Layout layout = layout_of(weight.outputs, weight.inputs, 0);
-  const Parts parts = parts_of(layout, true);
   const Panel panel = panel_at(layout, index);
-  const auto* bytes = static_cast<const uint8_t*>(weight.data);
-  const uint64_t* masks = reinterpret_cast<const uint64_t*>(bytes + parts.masks) + panel.block;
-  const uint8_t* values = bytes + parts.values + static_cast<const uint64_t*>(weight.data)[index];
-  for (size_t b = 0; b < panel.blocks; ++b) {
-    const uint64_t mask = masks[b];
-    _mm512_storeu_si512(out + b * kBlock, _mm512_maskz_expand_epi8(mask, _mm512_loadu_si512(values)));
-    values += count_bits(mask);
-  }
+  MaskedIntegers source{masked_panel(weight, parts_of(layout, true), panel, index)};
+  for (size_t b = 0; b < panel.blocks; ++b) _mm512_storeu_si512(out + b * kBlock, source.next());
 }
 
 inline void expand_int4_masks(const PackedInteger& weight, size_t index, int8_t* out) {
   const Layout layout = layout_of(weight.outputs, weight.inputs, weight.group);
   const Parts parts = parts_of(layout, true);
   const Panel panel = panel_at(layout, index);
-  const auto* bytes = static_cast<const uint8_t*>(weight.data);
-  const uint64_t* masks = reinterpret_cast<const uint64_t*>(bytes + parts.masks) + panel.block;
-  const uint8_t* values = bytes + parts.values + static_cast<const uint64_t*>(weight.data)[index];
-  const __m512i low = _mm512_set1_epi8(15);
+  MaskedQuants source{masked_panel(weight, parts, panel, index)};
   const auto expand = [&](size_t block, __m512i multipliers) {
-    const uint64_t mask = masks[block];
-    const __m512i pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(values)));
-    const __m512i nibbles = _mm512_and_si512(low, _mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4)));
-    const __m512i quants = _mm512_maskz_expand_epi8(mask, signed_nibbles(nibbles));
-    _mm512_storeu_si512(out + block * kBlock, multiply_bytes(quants, multipliers));
-    values += kept_bytes<true>(mask);
+    _mm512_storeu_si512(out + block * kBlock, multiply_bytes(source.next(), multipliers));
   };
-  for_each_multiplied_block(layout, panel, weight.group, bytes + parts.multipliers, expand);
+  const auto* multipliers = static_cast<const uint8_t*>(weight.data) + parts.multipliers;
+  for_each_multiplied_block(layout, panel, weight.group, multipliers, expand);
 }
 
 void run_int8_masked(const IntegerLinearArgs& args) noexcept {

@@ -2,6 +2,8 @@
 // f32 linear over F32, written once for every ISA: [outputs / kTileVectors registers][inputs][outputs of the panel].
 // Include a simd_*.h, kernel.h and activation.inl.h first and define kTileRows and kTileVectors.
 
+#include "runtime/kernels/common/part.inl.h"
+
 namespace lathe::kernels {
 namespace {
 
@@ -81,9 +83,8 @@ void float_panel(const FloatLinearArgs& args, const float* panel, size_t first, 
 void run_float(const FloatLinearArgs& args) noexcept {
   const size_t padded = padded_outputs(args.weight->outputs);
   const size_t panels = (padded + kPanelWidth - 1) / kPanelWidth;
-  const size_t end = panels * (args.part.index + 1) / args.part.count * kPanelWidth;
-  size_t first = panels * args.part.index / args.part.count * kPanelWidth;
-  for (; first < end; first += kPanelWidth) {
+  for (size_t p = first_of(args.part, panels); p < end_of(args.part, panels); ++p) {
+    const size_t first = p * kPanelWidth;
     const size_t width = padded - first < kPanelWidth ? padded - first : kPanelWidth;
     const float* panel = static_cast<const float*>(args.weight->data) + first * args.weight->inputs;
     float_panel<kTileVectors>(args, panel, first, width / F32::kWidth);

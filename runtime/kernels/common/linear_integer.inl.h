@@ -36,7 +36,7 @@ inline size_t scratch_expanded(size_t, size_t inputs) noexcept {
 }
 
 inline size_t first_output(size_t outputs, size_t index, size_t count) noexcept {
-  const size_t first = layout_of(outputs, kPaddedInputs, 0).panels * index / count * kPanelOutputs;
+  const size_t first = first_of({index, count}, layout_of(outputs, kPaddedInputs, 0).panels) * kPanelOutputs;
   return first < outputs ? first : outputs;
 }
 

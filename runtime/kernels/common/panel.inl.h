@@ -11,16 +11,14 @@
 // The int4 formats end with the group multipliers, [group][outputs].
 // Include kernel.h first and define kPanelOutputs, kOutputUnit, kInputGroup and kPaddedInputs (a multiple of it).
 
+#include "runtime/kernels/common/part.inl.h"
+
 namespace lathe::kernels {
 namespace {
 
 constexpr size_t kBlock = 64;
 
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-/// The panels of a share of the outputs.
-inline size_t first_of(const Part& part, size_t panels) { return panels * part.index / part.count; }
-inline size_t end_of(const Part& part, size_t panels) { return panels * (part.index + 1) / part.count; }
 
 /// Everything about the shape that a packed weight's place follows from.
 struct Layout {
