@@ -68,7 +68,7 @@ void Session::check_cache(const TokenBatch& batch, const RunOptions& options) co
   }
   std::vector<bool> used(options.cache->sequences(), false);
   for (size_t s = 0; s < batch.sequences(); ++s) {
-    const size_t slot = options.slots.empty() ? s : options.slots[s];
+    const size_t slot = slot_of(options, s);
     if (slot >= used.size() || used[slot]) {
       fail(Errc::usage, message("slot ", slot, " of sequence ", s, " is taken or not below ", used.size()));
     }
@@ -85,7 +85,7 @@ void Session::set_positions(const TokenBatch& batch, const RunOptions& options) 
   positions_.resize(batch.tokens());
   for (size_t s = 0; s < batch.sequences(); ++s) {
     size_t past = 0;
-    if (options.cache != nullptr) past = options.cache->length(options.slots.empty() ? s : options.slots[s]);
+    if (options.cache != nullptr) past = options.cache->length(slot_of(options, s));
     for (size_t i = 0; i < batch.length(s); ++i) positions_[batch.starts[s] + i] = static_cast<uint32_t>(past + i);
   }
 }
@@ -148,7 +148,7 @@ void Session::run(const TokenBatch& batch, std::span<const float* const> inputs,
   }
   if (options.cache == nullptr) return;
   for (size_t s = 0; s < batch.sequences(); ++s) {
-    const size_t slot = options.slots.empty() ? s : options.slots[s];
+    const size_t slot = slot_of(options, s);
     options.cache->set_length(slot, options.cache->length(slot) + batch.length(s));
   }
 }

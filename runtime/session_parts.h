@@ -9,6 +9,11 @@ namespace lathe {
 /// Rows of wide inputs that are multiplied before their outputs are joined: those stay in the cache.
 inline constexpr size_t kPairRows = 16;
 
+/// The sequence of the cache that a sequence of the batch continues.
+inline size_t slot_of(const RunOptions& options, size_t sequence) {
+  return options.slots.empty() ? sequence : options.slots[sequence];
+}
+
 struct Session::Chunk {
   const TokenBatch* batch;
   std::span<const float* const> inputs;
@@ -20,7 +25,7 @@ struct Session::Chunk {
   size_t first_token() const { return batch->starts[first_sequence]; }
   size_t tokens() const { return batch->starts[first_sequence + sequences] - first_token(); }
   size_t rows(RowKind kind) const { return kind == RowKind::tokens ? tokens() : sequences; }
-  size_t slot(size_t sequence) const { return options->slots.empty() ? sequence : options->slots[sequence]; }
+  size_t slot(size_t sequence) const { return slot_of(*options, sequence); }
   /// Only the last token of each sequence is wanted, and some have more than one.
   bool picks_last() const { return options->last_only && tokens() != sequences; }
 };
