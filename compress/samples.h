@@ -6,6 +6,7 @@
 
 #include "compress/recipe.h"
 #include "compress/source_model.h"
+#include "runtime/random.h"
 #include "runtime/session.h"
 
 namespace lathe {
@@ -33,20 +34,6 @@ inline constexpr uint32_t kMinReconstructionSequences = 20;  // a tenth of them 
 inline constexpr uint32_t kDefaultCalibrationTokens = 24576;
 inline constexpr uint32_t kDefaultDecoderCalibrationTokens = 32768;
 inline constexpr uint32_t kDefaultDecoderCalibrationLength = 512;  // recipes are made with the length for encoders
-
-/// A small generator with a fixed algorithm (splitmix64), so that the same seed gives the same bytes everywhere.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next();
-  /// In [0, bound).
-  uint64_t below(uint64_t bound);
-  /// In [0, 1).
-  double uniform();
-
- private:
-  uint64_t state_;
-};
 
 /// 0 to count - 1 in an order that the generator decides.
 std::vector<uint32_t> shuffled(size_t count, Random& random);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/kv_cache.h"
+#include "runtime/random.h"
 #include "runtime/session.h"
 
 namespace lathe {
@@ -30,7 +31,7 @@ class Sampler {
 
  private:
   Sampling sampling_;
-  uint64_t state_;
+  Random random_;
   std::vector<std::pair<float, int32_t>> candidates_;
 };
 

@@ -6,15 +6,6 @@
 namespace lathe {
 namespace {
 
-// splitmix64 (Steele, Lea and Flood, 2014)
-uint64_t next_random(uint64_t& state) {
-  state += 0x9e3779b97f4a7c15u;
-  uint64_t z = state;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
-}
-
 // The more probable first; of equals the lower id.
 bool before(const std::pair<float, int32_t>& a, const std::pair<float, int32_t>& b) {
   return a.first != b.first ? a.first > b.first : a.second < b.second;
@@ -31,9 +22,9 @@ void validate(const Sampling& sampling) {
   }
 }
 
-Sampler::Sampler(const Sampling& sampling, uint64_t stream) : sampling_(sampling), state_(sampling.seed) {
+Sampler::Sampler(const Sampling& sampling, uint64_t stream)
+    : sampling_(sampling), random_(Random(sampling.seed).next() ^ (stream * 0x9e3779b97f4a7c15u)) {
   validate(sampling);
-  state_ = next_random(state_) ^ (stream * 0x9e3779b97f4a7c15u);
 }
 
 int32_t Sampler::draw(std::span<const float> logits) {
@@ -56,8 +47,7 @@ int32_t Sampler::draw(std::span<const float> logits) {
   size_t count = 0;
   double mass = 0;
   while (count < kept && (count == 0 || mass < sampling_.top_p * total)) mass += weights[count++];
-  const double uniform = static_cast<double>(next_random(state_) >> 11) * 0x1p-53;
-  double left = uniform * mass;
+  double left = random_.uniform() * mass;
   size_t chosen = 0;
   while (chosen + 1 < count && left >= weights[chosen]) left -= weights[chosen++];
   return candidates_[chosen].second;
