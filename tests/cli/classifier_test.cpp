@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "formats/json.h"
-#include "tests/cli/command.h"
+#include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"
 #include "tests/support/tiny_classifier.h"
 
@@ -12,6 +12,8 @@ namespace {
 
 using Catch::Matchers::Contains;
 using test::CommandResult;
+using test::expect_failure;
+using test::json_of;
 using test::quoted;
 using test::run_compress;
 using test::TempDir;
@@ -25,20 +27,6 @@ struct Fixture {
 
   Fixture() { REQUIRE(run_compress(quoted(folder) + " -q --no-bench -o " + quoted(file)).code == 0); }
 };
-
-Json json_of(const CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.code == 0);
-  return parse_json(result.out, "standard output");
-}
-
-void expect_failure(const std::string& arguments, int code, const std::vector<std::string>& parts) {
-  const CommandResult result = run_compress(arguments);
-  INFO("compress " << arguments << "\nstderr: " << result.err);
-  CHECK(result.code == code);
-  CHECK(result.out.empty());
-  for (const std::string& part : parts) CHECK_THAT(result.err, Contains(part));
-}
 
 }  // namespace
 

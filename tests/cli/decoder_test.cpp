@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "formats/json.h"
-#include "tests/cli/command.h"
+#include "tests/cli/checks.h"
 #include "tests/cli/process.h"
 #include "tests/support/tiny_artifact.h"
 #include "tests/support/tiny_decoder.h"
@@ -16,6 +16,8 @@ namespace {
 using Catch::Matchers::Contains;
 using Catch::Matchers::EndsWith;
 using test::CommandResult;
+using test::expect_failure;
+using test::json_of;
 using test::quoted;
 using test::run_compress;
 using test::TempDir;
@@ -33,20 +35,6 @@ struct Fixture {
     return TinyDecoder(options).write(dir / "noisy.lathe").string();
   }
 };
-
-Json json_of(const CommandResult& result) {
-  INFO(result.err);
-  REQUIRE(result.code == 0);
-  return parse_json(result.out, "standard output");
-}
-
-void expect_failure(const std::string& arguments, int code, const std::vector<std::string>& parts) {
-  const CommandResult result = run_compress(arguments);
-  INFO("compress " << arguments << "\nstderr: " << result.err);
-  CHECK(result.code == code);
-  CHECK(result.out.empty());
-  for (const std::string& part : parts) CHECK_THAT(result.err, Contains(part));
-}
 
 const Json& output(const Json& json, size_t index) { return json.at("outputs").items().at(index); }
 

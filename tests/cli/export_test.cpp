@@ -4,7 +4,7 @@
 
 #include "formats/gguf.h"
 #include "formats/json.h"
-#include "tests/cli/command.h"
+#include "tests/cli/checks.h"
 #include "tests/cli/process.h"
 #include "tests/support/tiny_artifact.h"
 #include "tests/support/tiny_decoder.h"
@@ -14,16 +14,9 @@ namespace {
 
 using Catch::Matchers::Contains;
 using test::CommandResult;
+using test::expect_failure;
 using test::quoted;
 using test::run_compress;
-
-void expect_failure(const std::string& arguments, int code, const std::string& part) {
-  const CommandResult result = run_compress(arguments);
-  INFO("compress " << arguments << "\nstderr: " << result.err);
-  CHECK(result.code == code);
-  CHECK(result.out.empty());
-  CHECK_THAT(result.err, Contains(part));
-}
 
 TEST_CASE("export writes a GGUF file and says what is in it", "[cli][gguf]") {
   const test::TempDir dir;
@@ -35,7 +28,7 @@ TEST_CASE("export writes a GGUF file and says what is in it", "[cli][gguf]") {
   CHECK_THAT(done.err, Contains("note: 2 tensors are written as F16"));
   CHECK(GgufFile(gguf).text("general.architecture") == "llama");
 
-  expect_failure("export " + quoted(file) + " -o " + quoted(gguf), 73, "exists already; --force");
+  expect_failure("export " + quoted(file) + " -o " + quoted(gguf), 73, {"exists already; --force"});
   const CommandResult again = run_compress("export --json --force " + quoted(file) + " -o " + quoted(gguf));
   REQUIRE(again.code == 0);
   const Json json = parse_json(again.out, "standard output");
@@ -56,12 +49,12 @@ TEST_CASE("export refuses what it cannot do, with the exit code of the reason", 
   const std::string file = test::TinyDecoder().write(dir / "d.lathe").string();
   const std::string encoder = test::write_tiny(dir / "e.lathe").string();
   const std::string out = " -o " + quoted((dir / "o.gguf").string());
-  expect_failure("export " + quoted(file), 64, "expected -o FILE");
-  expect_failure("export " + quoted(file) + " --type q5_0" + out, 64, "q5_0");
-  expect_failure("export --force " + quoted(file) + " -o " + quoted(file), 64, "is the input");
-  expect_failure("export " + quoted((dir / "none.lathe").string()) + out, 66, "none.lathe");
-  expect_failure("export " + quoted(encoder) + out, 69, "generate text");
-  expect_failure("export " + quoted(file) + " -o " + quoted((dir / "no" / "o.gguf").string()), 73, "no");
+  expect_failure("export " + quoted(file), 64, {"expected -o FILE"});
+  expect_failure("export " + quoted(file) + " --type q5_0" + out, 64, {"q5_0"});
+  expect_failure("export --force " + quoted(file) + " -o " + quoted(file), 64, {"is the input"});
+  expect_failure("export " + quoted((dir / "none.lathe").string()) + out, 66, {"none.lathe"});
+  expect_failure("export " + quoted(encoder) + out, 69, {"generate text"});
+  expect_failure("export " + quoted(file) + " -o " + quoted((dir / "no" / "o.gguf").string()), 73, {"no"});
   CHECK_FALSE(std::filesystem::exists(dir / "o.gguf"));
 }
 
