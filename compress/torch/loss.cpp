@@ -103,8 +103,10 @@ Objective make_objective(const TrainingJob& job) {
   return o;
 }
 
-at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher) {
-  return (student - teacher).square().sum() / teacher.square().sum().clamp_min(kTiny);
+at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, TrainingTask task) {
+  const at::Tensor squared = (student - teacher).square();
+  if (task != TrainingTask::generation) return squared.sum() / teacher.square().sum().clamp_min(kTiny);
+  return (squared.sum(1) / teacher.square().sum(1).clamp_min(kTiny)).mean();
 }
 
 BatchLoss batch_loss(const Objective& o, const Values& student, const Values& teacher, const TensorBatch& batch,
@@ -125,7 +127,7 @@ BatchLoss batch_loss(const Objective& o, const Values& student, const Values& te
   }
   for (const MatchedValue& value : o.matched) {
     const double share = o.hidden_weight / static_cast<double>(o.matched.size());
-    out.loss = out.loss + share * relative_error(student.at(value.student), teacher.at(value.teacher));
+    out.loss = out.loss + share * relative_error(student.at(value.student), teacher.at(value.teacher), o.task);
   }
   for (const MatchedValue& value : o.relations) {
     const double share = o.relation_weight / static_cast<double>(o.relations.size());

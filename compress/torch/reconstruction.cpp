@@ -9,11 +9,17 @@
 namespace lathe::training {
 namespace {
 
-constexpr uint64_t kPasses = 12;  // over the samples, for each block
-constexpr size_t kStepSequences = 16;
+constexpr size_t kStepSequences = 16;  // of one optimizer step, or fewer when they are long
+constexpr size_t kStepTokens = 2048;
 constexpr size_t kHeldOutEvery = 10;  // one sequence in so many is not trained on
-constexpr double kRate = 3e-4;
-constexpr uint64_t kPatience = 3;  // passes without a better held-out error
+constexpr uint64_t kPatience = 3;     // passes without a better held-out error
+
+struct Pace {
+  uint64_t passes;  // over the samples, for each block
+  double rate;
+};
+constexpr Pace kPace = {12, 3e-4};
+constexpr Pace kDecoderPace = {6, 1e-3};  // long windows are many steps
 
 using Clock = std::chrono::steady_clock;
 
@@ -24,6 +30,12 @@ std::vector<at::Tensor> decoded_some(const TrainableModel& model, const std::set
     weights.push_back(names.contains(name) ? decoded(model.weights.at(name).view(), device) : at::Tensor());
   }
   return weights;
+}
+
+// A pass over a few long windows should be many steps too.
+size_t step_sequences(const TokenBatch& data) {
+  const size_t length = std::max<size_t>(1, data.tokens() / std::max<size_t>(1, data.sequences()));
+  return std::clamp<size_t>(kStepTokens / length, 1, kStepSequences);
 }
 
 std::vector<uint32_t> every(size_t count, bool held_out) {
@@ -46,7 +58,8 @@ BlockReconstruction::BlockReconstruction(TrainingJob& job, Progress& progress, c
       data_(job.data->train),
       train_(every(data_.sequences(), false)),
       held_out_(every(data_.sequences(), true)),
-      shuffle_(train_.size(), job.recipe.seed) {
+      shuffle_(train_.size(), job.recipe.seed),
+      step_sequences_(std::min(step_sequences(data_), train_.size())) {
   if (held_out_.empty()) {
     fail(Errc::bad_recipe, message(job.stage, ": ", data_.sequences(), " sequences, at least ", kHeldOutEvery,
                                    " are needed to hold one out"));
@@ -108,7 +121,7 @@ double BlockReconstruction::shard_error(const Stretch& stretch, const TrainableW
   const uint32_t wanted = stretch.output.student;
   const at::Tensor output = interpret(job_.student->program, used, batch, given, {wanted}).at(wanted);
   const double part = static_cast<double>(shard.size()) / static_cast<double>(sequences);
-  const at::Tensor error = relative_error(output, at::cat(targets).to(device_)) * part;
+  const at::Tensor error = relative_error(output, at::cat(targets).to(device_), job_.task) * part;
   if (gradients != nullptr) *gradients = torch::autograd::grad({error}, leaves, {}, {}, false, /*allow_unused=*/true);
   return error.item<double>();
 }
@@ -124,14 +137,13 @@ double BlockReconstruction::held_out_error(const Stretch& stretch, const Trainab
   return total;
 }
 
-uint64_t BlockReconstruction::step(const Stretch& stretch, TrainableWeights& weights, uint64_t number, double share) {
-  const size_t count = std::min(kStepSequences, train_.size());
-  std::vector<uint32_t> taken = shuffle_.take((number - 1) * count, count);
+uint64_t BlockReconstruction::step(const Stretch& stretch, TrainableWeights& weights, uint64_t number, double rate) {
+  std::vector<uint32_t> taken = shuffle_.take((number - 1) * step_sequences_, step_sequences_);
   for (uint32_t& s : taken) s = train_[s];
   const std::vector<Shard> shards = make_shards(data_, taken);
   std::vector<std::vector<at::Tensor>> gradients(shards.size());
   pool_.parallel_for(shards.size(),
-                     [&](size_t i, size_t) { shard_error(stretch, weights, shards[i], count, &gradients[i]); });
+                     [&](size_t i, size_t) { shard_error(stretch, weights, shards[i], taken.size(), &gradients[i]); });
   const at::NoGradGuard no_gradients;
   for (size_t shard = 1; shard < gradients.size(); ++shard) {
     for (size_t i = 0; i < gradients[0].size(); ++i) {
@@ -141,7 +153,7 @@ uint64_t BlockReconstruction::step(const Stretch& stretch, TrainableWeights& wei
   weights.pull(gradients[0], pool_);
   std::vector<Parameter>& parameters = weights.parameters();
   AdamWStep settings;
-  settings.rate = kRate * rate_factor(share, job_.recipe.warmup);
+  settings.rate = rate;
   settings.number = number;
   pool_.parallel_for(parameters.size(), [&](size_t i, size_t) {
     use_one_thread();
@@ -164,18 +176,21 @@ TrainingCurve BlockReconstruction::tune(const Stretch& stretch) {
   TrainingCurve curve;
   curve.stage = job_.stage + " of " + job_.student->program.values[stretch.output.student].name;
   curve.measure_name = "relative error";
-  const size_t count = std::min(kStepSequences, train_.size());
-  const uint64_t pass = std::max<size_t>(1, train_.size() / count);
+  const uint64_t pass = std::max<size_t>(1, train_.size() / step_sequences_);
   double best = held_out_error(stretch, weights);
   curve.points.push_back({0, best, best, best});
   TrainableModel kept{job_.student->program, {}};
   for (const std::string& name : stretch.weights) kept.weights[name] = job_.student->weights.at(name);
   uint64_t number = 0;
-  for (uint64_t since = 0, done = 0; done < kPasses && since < kPatience; ++done) {
+  const Pace pace = job_.task == TrainingTask::generation ? kDecoderPace : kPace;
+  const uint64_t passes = weights.trained().empty() ? 0 : pace.passes;  // a large token table does not train
+  const double steps = static_cast<double>(pass * passes);
+  for (uint64_t since = 0, done = 0; done < passes && since < kPatience; ++done) {
     for (uint64_t i = 0; i < pass; ++i) {
       if (progress_.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
       ++number;
-      curve.tokens += step(stretch, weights, number, static_cast<double>(number) / static_cast<double>(pass * kPasses));
+      curve.tokens += step(stretch, weights, number,
+                           pace.rate * rate_factor(static_cast<double>(number) / steps, job_.recipe.warmup));
     }
     const double error = held_out_error(stretch, weights);
     curve.points.push_back({number, error, error, error});
@@ -189,7 +204,9 @@ TrainingCurve BlockReconstruction::tune(const Stretch& stretch) {
   for (auto& [name, weight] : kept.weights) job_.student->weights[name] = std::move(weight);
   curve.steps = number;
   curve.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  curve.outcome = message("held-out error ", curve.points.front().held_out_loss, " before, ", best, " after");
+  curve.outcome = passes == 0
+                      ? "nothing in it trains"
+                      : message("held-out error ", curve.points.front().held_out_loss, " before, ", best, " after");
   return curve;
 }
 

@@ -33,7 +33,7 @@ class BlockReconstruction {
   double shard_error(const Stretch& stretch, const TrainableWeights& weights, const Shard& shard, size_t sequences,
                      std::vector<at::Tensor>* gradients);
   double held_out_error(const Stretch& stretch, const TrainableWeights& weights);
-  uint64_t step(const Stretch& stretch, TrainableWeights& weights, uint64_t number, double share);
+  uint64_t step(const Stretch& stretch, TrainableWeights& weights, uint64_t number, double rate);
 
   void report(const std::vector<TrainingCurve>& curves, size_t blocks);
 
@@ -48,6 +48,7 @@ class BlockReconstruction {
   std::vector<uint32_t> train_;
   std::vector<uint32_t> held_out_;
   Shuffle shuffle_;
+  size_t step_sequences_;  // of one optimizer step
   double seconds_ = 0;
   uint64_t tokens_ = 0;
 };

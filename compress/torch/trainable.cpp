@@ -32,7 +32,7 @@ TrainableWeights::TrainableWeights(const TrainableModel& model, const Choice& ch
   const std::set<std::string> constant = constant_weights(model.program);
   for (uint32_t i = 0; i < model.program.weights.size(); ++i) {
     const std::string& name = model.program.weights[i];
-    const bool wanted = choice.only.empty() || choice.only.contains(name);
+    const bool wanted = !choice.only || choice.only->contains(name);
     if (!wanted) continue;
     if (!constant.contains(name) && can_train(roles.at(name), model.weights.at(name), choice.trainable)) {
       add(i, model, choice, device);

@@ -21,8 +21,8 @@ class TrainableWeights {
     uint64_t seed = 0;
     /// Weights whose zeros stay zero.
     std::set<std::string> masked;
-    /// The others are not even there, which saves their memory; empty: all are.
-    std::set<std::string> only;
+    /// The others are not even there, which saves their memory; without a list all are.
+    std::optional<std::set<std::string>> only;
   };
   TrainableWeights(const TrainableModel& model, const Choice& choice, const at::Device& device, ThreadPool& pool);
 

@@ -129,6 +129,15 @@ TEST_CASE("the hidden-state term is the mean relative squared error", "[compress
   b.check();
 }
 
+TEST_CASE("rows of a decoder count alike, however large they are", "[compress][torch][loss]") {
+  const at::Tensor teacher = at::tensor(std::vector<double>{3e4, 4e4, 3, 4}).view({2, 2});
+  const at::Tensor student = at::tensor(std::vector<double>{3e4, 4e4 - 50, 0, 4}).view({2, 2});
+  CHECK(relative_error(student, teacher, TrainingTask::generation).item<double>() ==
+        Approx((2500 / 2.5e9 + 9.0 / 25) / 2).epsilon(1e-12));
+  CHECK(relative_error(student, teacher, TrainingTask::embedding).item<double>() ==
+        Approx((2500.0 + 9) / (2.5e9 + 25)).epsilon(1e-12));
+}
+
 // Of one value: KL between the softmax of the products of a head's rows within a sequence.
 double relation(const at::Tensor& own, const at::Tensor& other, const std::vector<size_t>& lengths, int64_t heads) {
   const int64_t width = own.size(1) / heads;

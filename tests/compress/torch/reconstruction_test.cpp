@@ -2,6 +2,7 @@
 
 #include "compress/torch/reconstruction.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 
@@ -94,6 +95,23 @@ TEST_CASE("each block is tuned on what the blocks before it give", "[compress][t
   CHECK(curves[0].points.front().held_out_loss < 1e-9);  // before the damage all is well
   CHECK(curves[0].best_step == 0);
   for (size_t i = 1; i < curves.size(); ++i) CHECK(curves[i].points.front().held_out_loss > 1e-5);
+}
+
+TEST_CASE("a block in which nothing trains stays as it is", "[compress][torch][reconstruction]") {
+  const Classroom room;
+  TrainableModel student = room.compressed(pruned("int8"));
+  TrainingJob job = room.job(student, 0);
+  const std::vector<Op>& ops = student.program.ops;
+  const auto gelu = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.kind == OpKind::activation; });
+  REQUIRE(gelu != ops.end());
+  job.matched = {{gelu->inputs[0], gelu->inputs[0]}, {gelu->output, gelu->output}};
+  CountingProgress progress;
+  const std::vector<TrainingCurve> curves = reconstruct(job, progress);
+  REQUIRE(curves.size() == 2);
+  CHECK(curves[0].steps > 0);
+  CHECK(curves[1].steps == 0);
+  CHECK(curves[1].outcome == "nothing in it trains");
+  CHECK(curves[1].points.size() == 1);
 }
 
 TEST_CASE("reconstruction stops where it is told to", "[compress][torch][reconstruction]") {

@@ -178,7 +178,7 @@ TEST_CASE("only the weights asked for are there", "[compress][torch][trainable]"
   ThreadPool pool(1);
   const TrainableModel before = model_in({ValueType::int8, Sparsity::dense, 0}, 6);
   TrainableWeights::Choice choice;
-  choice.only = {"w1", "w2"};
+  choice.only = std::set<std::string>{"w1", "w2"};
   TrainableWeights weights(before, choice, kCpu, pool);
   CHECK(weights.trained() == std::vector<uint32_t>{1, 2});
   CHECK_FALSE(weights.effective()[0].defined());
