@@ -53,7 +53,7 @@ Json to_json(const std::vector<Bench>& results) {
   Json models = Json::array();
   for (const Bench& bench : results) {
     Json cases = Json::array();
-    for (const SpeedCase& speed : bench.cases) cases.push(speed_json(speed));
+    for (const SpeedCase& speed : bench.cases) cases.push(bench_json(speed));
     models.push(Json::object({{"file", bench.file},
                               {"bytes", bench.bytes},
                               {"isa", bench.isa},

@@ -179,21 +179,9 @@ uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& 
   return report.at("models", what).items(what).at(0).at("peak_memory_bytes", what).as_u64(what);
 }
 
-Json speed_json(const SpeedCase& speed) {
-  Json out = Json::object({{"batch", speed.batch},
-                           {"length", speed.length},
-                           {"threads", speed.threads},
-                           {"runs", speed.runs},
-                           {"p50_ms", speed.p50_ms},
-                           {"p90_ms", speed.p90_ms},
-                           {"p99_ms", speed.p99_ms},
-                           {"tokens_per_second", speed.tokens_per_second}});
+Json bench_json(const SpeedCase& speed) {
+  Json out = reporting::speed_json(speed);
   if (speed.peak_fraction > 0) out.set("peak_fraction", speed.peak_fraction);
-  if (speed.kind == SpeedKind::forward) return out;
-  out.set("case", reporting::case_key(speed))
-      .set("depth", speed.depth)
-      .set("cache", speed.cache)
-      .set("cache_bytes", speed.cache_bytes);
   if (speed.kind == SpeedKind::prefill) out.set("time_to_first_token_ms", speed.p50_ms);
   return out;
 }

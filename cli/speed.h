@@ -38,6 +38,6 @@ std::vector<std::vector<SpeedCase>> measure_grid(const std::vector<const Model*>
 uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& grid);
 
 /// One SpeedCase as the JSON object of bench.
-Json speed_json(const SpeedCase& speed);
+Json bench_json(const SpeedCase& speed);
 
 }  // namespace lathe::cli

@@ -120,6 +120,22 @@ std::string case_key(const SpeedCase& speed) {
   return speed.depth == 0 ? key : message(key, "@", speed.depth);
 }
 
+Json speed_json(const SpeedCase& speed) {
+  Json out = Json::object({{"batch", speed.batch},
+                           {"length", speed.length},
+                           {"threads", speed.threads},
+                           {"runs", speed.runs},
+                           {"p50_ms", speed.p50_ms},
+                           {"p90_ms", speed.p90_ms},
+                           {"p99_ms", speed.p99_ms},
+                           {"tokens_per_second", speed.tokens_per_second}});
+  if (speed.kind == SpeedKind::forward) return out;
+  return out.set("case", case_key(speed))
+      .set("depth", speed.depth)
+      .set("cache", speed.cache)
+      .set("cache_bytes", speed.cache_bytes);
+}
+
 std::string shape_text(const std::vector<uint64_t>& shape) {
   std::string text;
   for (const uint64_t extent : shape) text += (text.empty() ? "" : " x ") + std::to_string(extent);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compress/report.h"
+#include "formats/json.h"
 
 namespace lathe::reporting {
 
@@ -38,6 +39,8 @@ int milliseconds_decimals(double smallest);
 std::string case_text(const SpeedCase& speed);
 /// Of a decoder: "pp128", "tg64", "tg64@512" behind 512 tokens; empty for an encoder.
 std::string case_key(const SpeedCase& speed);
+/// What was timed and how long it took; of a decoder with "case", "depth", "cache" and "cache_bytes".
+Json speed_json(const SpeedCase& speed);
 /// "384 x 1536"
 std::string shape_text(const std::vector<uint64_t>& shape);
 /// "1 model", "2 models"

@@ -68,22 +68,10 @@ Json predictions_json(const ModelReport& model) {
                        {"log_perplexity_ratio_error", predictions.log_ratio_error}});
 }
 
-Json speed_json(const Report& report, const SpeedCase& speed) {
-  Json out = Json::object({{"batch", speed.batch},
-                           {"length", speed.length},
-                           {"threads", speed.threads},
-                           {"runs", speed.runs},
-                           {"p50_ms", speed.p50_ms},
-                           {"p90_ms", speed.p90_ms},
-                           {"p99_ms", speed.p99_ms},
-                           {"tokens_per_second", speed.tokens_per_second},
-                           {"peak_fraction", measured(speed.peak_fraction)},
-                           {"speedup", number_or_null(speedup(report, speed))}});
-  if (speed.kind == SpeedKind::forward) return out;
-  return out.set("case", case_key(speed))
-      .set("depth", speed.depth)
-      .set("cache", speed.cache)
-      .set("cache_bytes", speed.cache_bytes);
+Json report_speed_json(const Report& report, const SpeedCase& speed) {
+  return speed_json(speed)
+      .set("peak_fraction", measured(speed.peak_fraction))
+      .set("speedup", number_or_null(speedup(report, speed)));
 }
 
 Json model_json(const Report& report, const ModelReport& model) {
@@ -92,7 +80,7 @@ Json model_json(const Report& report, const ModelReport& model) {
     sizes.push(Json::object({{"label", item.label}, {"bytes", item.bytes}}));
   }
   Json speed = Json::array();
-  for (const SpeedCase& one : model.speed) speed.push(speed_json(report, one));
+  for (const SpeedCase& one : model.speed) speed.push(report_speed_json(report, one));
   Json weights = Json::array();
   for (const WeightFacts& weight : model.weights) weights.push(weight_json(weight));
   return Json::object({{"name", model.name},
