@@ -104,7 +104,6 @@ void Session::attend(const Chunk& chunk, const Segment& segment, const Attention
   args.scratch = runner.scratch.data();
   args.causal = op.mode == static_cast<uint32_t>(Attention::causal);
   args.window = op.window;
-  args.step = 1;
   args.position = task.first_query;
   args.k_stride = args.v_stride = plan_.places[op.inputs[1]].width;
   args.k = at(op.inputs[1], row) + task.kv_head * head_width;

@@ -127,11 +127,10 @@ struct AttentionArgs {
   float* y;
   size_t y_stride;
   void* scratch;  // attention_scratch_bytes(length, head_width), 64-byte aligned, private to the calling thread
-  /// causal: query r stands at key position + r * step and sees that key and those before it, at most `window` of them
+  /// causal: row r of q stands at key position + r and sees that key and those before it, at most `window` of them
   /// where that is not 0. Every query sees at least one key.
   bool causal = false;
   size_t position = 0;
-  size_t step = 1;
   size_t window = 0;
 };
 

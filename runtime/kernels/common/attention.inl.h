@@ -31,12 +31,10 @@ struct KeyRange {
   size_t begin, from_here, to_here, end;
 };
 
-inline size_t position_of(const AttentionArgs& args, size_t query) { return args.position + query * args.step; }
-
 inline KeyRange keys_of(const AttentionArgs& args, size_t first, size_t count) {
   if (!args.causal) return {0, 0, args.length, args.length};
-  const size_t low = position_of(args, first);
-  const size_t high = position_of(args, first + count - 1);
+  const size_t low = args.position + first;
+  const size_t high = args.position + first + count - 1;
   const auto oldest = [&](size_t position) {
     return args.window == 0 || position < args.window ? 0 : position - args.window + 1;
   };
@@ -52,7 +50,7 @@ inline void hide_unseen(const AttentionArgs& args, size_t first, size_t key, F32
   for (size_t v = 0; v < V; ++v) {
     float distance[F32::kWidth];  // of the key before the query
     for (size_t q = 0; q < F32::kWidth; ++q) {
-      const size_t position = position_of(args, first + v * F32::kWidth + q);
+      const size_t position = args.position + first + v * F32::kWidth + q;
       distance[q] = static_cast<float>(position) - static_cast<float>(key);
     }
     const F32 hidden = set(-1.0e30F);
