@@ -10,10 +10,10 @@
 
 namespace lathe::test {
 
-/// The standard output of a command that succeeded.
-inline Json json_of(const CommandResult& result) {
+/// The standard output of a command that ended with that code.
+inline Json json_of(const CommandResult& result, int code = 0) {
   INFO(result.err);
-  REQUIRE(result.code == 0);
+  REQUIRE(result.code == code);
   return parse_json(result.out, "standard output");
 }
 
@@ -23,6 +23,7 @@ inline void expect_failure(const std::string& arguments, int code, const std::ve
   INFO("compress " << arguments << "\nstderr: " << result.err);
   CHECK(result.code == code);
   CHECK(result.out.empty());
+  CHECK_THAT(result.err, Catch::Matchers::StartsWith("compress: error: "));
   for (const std::string& part : parts) CHECK_THAT(result.err, Catch::Matchers::Contains(part));
 }
 

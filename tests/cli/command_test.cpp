@@ -8,6 +8,7 @@
 
 #include "compress/evaluate.h"
 #include "formats/json.h"
+#include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"
 
 namespace lathe {
@@ -16,6 +17,8 @@ namespace {
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 using test::CommandResult;
+using test::expect_failure;
+using test::json_of;
 using test::quoted;
 using test::run_compress;
 using test::TempDir;
@@ -47,17 +50,6 @@ CommandResult succeed(const std::string& arguments, const std::string& before = 
   return result;
 }
 
-void expect_failure(const std::string& arguments, int code, const std::string& part) {
-  INFO("compress " << arguments);
-  const CommandResult result = run_compress(arguments);
-  CHECK(result.code == code);
-  CHECK(result.out.empty());
-  CHECK_THAT(result.err, StartsWith("compress: error: "));
-  CHECK_THAT(result.err, Contains(part));
-}
-
-Json json_of(const CommandResult& result) { return parse_json(result.out, "standard output"); }
-
 std::vector<float> read_floats(const std::string& bytes) {
   std::vector<float> values(bytes.size() / sizeof(float));
   std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
@@ -78,34 +70,34 @@ TEST_CASE("help and version go to standard output", "[cli]") {
 }
 
 TEST_CASE("wrong usage is exit code 64 with a hint", "[cli]") {
-  expect_failure("", 64, "compress --help");
-  expect_failure("insepct x.lathe", 64, "did you mean 'inspect'");
-  expect_failure("bench --jsno x", 64, "did you mean '--json'");
-  expect_failure("verify", 64, "expected FILE");
-  expect_failure("eval x.lathe", 64, "--eval or --against");
-  expect_failure("eval x.lathe --eval nli:x", 64, "nli:x");
-  expect_failure("run x.lathe --text a --input b", 64, "cannot be given together");
+  expect_failure("", 64, {"compress --help"});
+  expect_failure("insepct x.lathe", 64, {"did you mean 'inspect'"});
+  expect_failure("bench --jsno x", 64, {"did you mean '--json'"});
+  expect_failure("verify", 64, {"expected FILE"});
+  expect_failure("eval x.lathe", 64, {"--eval or --against"});
+  expect_failure("eval x.lathe --eval nli:x", 64, {"nli:x"});
+  expect_failure("run x.lathe --text a --input b", 64, {"cannot be given together"});
 }
 
 TEST_CASE("each kind of bad input has its exit code and names the file", "[cli]") {
   const Fixture f;
-  expect_failure("inspect " + quoted(f.dir / "absent.lathe"), 66, "absent.lathe");
+  expect_failure("inspect " + quoted(f.dir / "absent.lathe"), 66, {"absent.lathe"});
   const std::string damaged = f.dir.write("bad.lathe", test::read_text(f.original).substr(0, 1000)).string();
-  expect_failure("inspect " + quoted(damaged), 65, "bad.lathe");
-  expect_failure("bench " + quoted(damaged), 65, "bad.lathe");
-  expect_failure("eval " + quoted(f.original) + " --eval sts:" + quoted(f.dir / "absent.tsv"), 66, "absent.tsv");
-  expect_failure("run " + quoted(f.original) + " --text a -o " + quoted(f.dir / "no" / "x.tsv"), 73, "x.tsv");
+  expect_failure("inspect " + quoted(damaged), 65, {"bad.lathe"});
+  expect_failure("bench " + quoted(damaged), 65, {"bad.lathe"});
+  expect_failure("eval " + quoted(f.original) + " --eval sts:" + quoted(f.dir / "absent.tsv"), 66, {"absent.tsv"});
+  expect_failure("run " + quoted(f.original) + " --text a -o " + quoted(f.dir / "no" / "x.tsv"), 73, {"x.tsv"});
   TinyOptions options;
   options.tokenizer = false;
   const std::string mute = write_tiny(f.dir / "mute.lathe", options).string();
-  expect_failure("run " + quoted(mute) + " --text a", 69, "tokenizer");
+  expect_failure("run " + quoted(mute) + " --text a", 69, {"tokenizer"});
 }
 
 TEST_CASE("with --json an error is also one object on standard output", "[cli]") {
   const CommandResult result = run_compress("inspect --json /nowhere/x.lathe");
   CHECK(result.code == 66);
   CHECK_THAT(result.err, Contains("/nowhere/x.lathe"));
-  const Json error = json_of(result).at("error");
+  const Json error = json_of(result, result.code).at("error");
   CHECK(error.at("code").as_u64() == 66);
   CHECK(error.at("kind").as_string() == "no_input");
   CHECK_THAT(error.at("message").as_string(), Contains("/nowhere/x.lathe"));
@@ -199,7 +191,7 @@ TEST_CASE("eval refuses to compare vectors of different width", "[cli]") {
   TinyOptions options;
   options.hidden = 16;
   const std::string narrow = write_tiny(f.dir / "narrow.lathe", options).string();
-  expect_failure("eval " + quoted(f.small) + " --texts " + quoted(f.sts) + " --against " + quoted(narrow), 64, "16");
+  expect_failure("eval " + quoted(f.small) + " --texts " + quoted(f.sts) + " --against " + quoted(narrow), 64, {"16"});
 }
 
 TEST_CASE("bench has a case for each combination, and measures memory in its own process", "[cli]") {
@@ -219,7 +211,7 @@ TEST_CASE("bench has a case for each combination, and measures memory in its own
     CHECK(last.at("p50_ms").as_f64() > 0);
   }
   CHECK_THAT(succeed("bench --runs 2 --batch 1 " + quoted(f.original)).out, Contains("tokens/s"));
-  expect_failure("bench --runs 1 --length 33 " + quoted(f.original), 64, "33");
+  expect_failure("bench --runs 1 --length 33 " + quoted(f.original), 64, {"33"});
 }
 
 TEST_CASE("compare writes its report in three forms", "[cli]") {
@@ -235,7 +227,7 @@ TEST_CASE("compare writes its report in three forms", "[cli]") {
   CHECK_THAT(test::read_text(folder / "report.html"), Contains("<svg"));
   CHECK_THAT(test::read_text(folder / "report.md"), Contains("small"));
   CHECK_THAT(succeed("compare --no-speed " + quoted(f.original) + " " + quoted(f.small)).out, Contains("small"));
-  expect_failure("compare " + quoted(f.original), 64, "A B");
+  expect_failure("compare " + quoted(f.original), 64, {"A B"});
 }
 
 TEST_CASE("verify passes an intact file and lists each fault of a damaged one", "[cli]") {
@@ -256,7 +248,7 @@ TEST_CASE("verify passes an intact file and lists each fault of a damaged one", 
   const CommandResult quiet = run_compress("verify --quiet " + quoted(damaged));
   CHECK(quiet.code == 65);
   CHECK(quiet.out.empty());
-  CHECK(json_of(run_compress("verify --json " + quoted(damaged))).at("faults").items().size() == 2);
+  CHECK(json_of(run_compress("verify --json " + quoted(damaged)), 65).at("faults").items().size() == 2);
 }
 
 }  // namespace lathe

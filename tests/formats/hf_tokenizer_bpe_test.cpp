@@ -4,15 +4,18 @@
 #include "formats/hf_tokenizer.h"
 #include "formats/json.h"
 #include "tests/formats/expect_error.h"
+#include "tests/formats/tokenizer_json.h"
 #include "tests/support/temp_dir.h"
 
 namespace lathe {
 namespace {
 
+using test::expect_all_refused;
 using test::expect_error;
+using test::kTokenizerPath;
+using test::parse_tokenizer;
 using test::TempDir;
 
-constexpr const char* kPath = "m/tokenizer.json";
 constexpr const char* kLlama3 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
@@ -58,7 +61,6 @@ Json good() {
 }
 Json with(std::string_view key, Json value) { return good().set(key, std::move(value)); }
 Json with_model(std::string_view key, Json value) { return with("model", model().set(key, std::move(value))); }
-TokenizerSpec parse(const Json& json) { return parse_tokenizer_json(to_text(json), kPath); }
 
 Json begin_template(Json single) {
   const Json token = Json::object({{"id", "<|endoftext|>"}, {"ids", Json::array({0})}});
@@ -72,7 +74,7 @@ Json special_step() {
 }
 
 TEST_CASE("a byte-level tokenizer.json becomes a specification", "[formats][tokenizer][bpe]") {
-  const TokenizerSpec spec = parse(good());
+  const TokenizerSpec spec = parse_tokenizer(good());
   CHECK(spec.kind == TokenizerKind::byte_bpe);
   CHECK(spec.vocabulary == std::vector<std::string>{"<|endoftext|>", "a", "b", "c", "ab", "abc", "<user>"});
   CHECK(spec.merges == std::vector<BpeMerge>{{1, 2, 4}, {4, 3, 5}});
@@ -91,11 +93,11 @@ TEST_CASE("a byte-level tokenizer.json becomes a specification", "[formats][toke
   for (const Json::Member& member : typed_model.members()) {
     if (member.key != "type") old.set(member.key, member.value);
   }
-  CHECK(parse(with("model", old)) == spec);
+  CHECK(parse_tokenizer(with("model", old)) == spec);
 }
 
 TEST_CASE("the steps before the merges are told by their names and expressions", "[formats][tokenizer][bpe]") {
-  const auto of = [](Json pre) { return parse(with("pre_tokenizer", std::move(pre))); };
+  const auto of = [](Json pre) { return parse_tokenizer(with("pre_tokenizer", std::move(pre))); };
   CHECK(of(byte_level(true, true)).add_prefix_space);
   CHECK(of(typed("ByteLevel")).add_prefix_space);  // the default of the format
   CHECK(of(byte_level(false)).split == BpeSplit::none);
@@ -106,39 +108,22 @@ TEST_CASE("the steps before the merges are told by their names and expressions",
   CHECK(of(pre_tokenizers(split(one), byte_level(false))).split == BpeSplit::qwen2);
   CHECK(of(pre_tokenizers(digits(true), byte_level())).split == BpeSplit::smollm);
   CHECK(of(steps("pretokenizers", Json::Array{byte_level()})).split == BpeSplit::gpt2);
-  CHECK(parse(with("normalizer", typed("NFC"))).nfc);
-  CHECK(parse(with("normalizer", steps("normalizers", Json::Array{typed("NFC")}))).nfc);
-  CHECK_FALSE(parse(with("normalizer", steps("normalizers", {}))).nfc);
-  CHECK(parse(with_model("ignore_merges", true)).ignore_merges);
+  CHECK(parse_tokenizer(with("normalizer", typed("NFC"))).nfc);
+  CHECK(parse_tokenizer(with("normalizer", steps("normalizers", Json::Array{typed("NFC")}))).nfc);
+  CHECK_FALSE(parse_tokenizer(with("normalizer", steps("normalizers", {}))).nfc);
+  CHECK(parse_tokenizer(with_model("ignore_merges", true)).ignore_merges);
 }
 
 TEST_CASE("a template can put a token before the text", "[formats][tokenizer][bpe]") {
   const Json begins = begin_template(Json::array({special_step(), sequence_step()}));
   const TokenizerSpec spec =
-      parse(with("post_processor", steps("processors", Json::Array{typed("ByteLevel"), begins})));
+      parse_tokenizer(with("post_processor", steps("processors", Json::Array{typed("ByteLevel"), begins})));
   CHECK(spec.add_begin);
   CHECK(spec.begin_id == 0);
-  CHECK_FALSE(parse(with("post_processor", begin_template(Json::array({sequence_step()})))).add_begin);
-  expect_error(Errc::unsupported, {kPath, "post_processor: single"}, [] {
-    parse(with("post_processor", begin_template(Json::array({sequence_step(), special_step()}))));
+  CHECK_FALSE(parse_tokenizer(with("post_processor", begin_template(Json::array({sequence_step()})))).add_begin);
+  expect_error(Errc::unsupported, {kTokenizerPath, "post_processor: single"}, [] {
+    parse_tokenizer(with("post_processor", begin_template(Json::array({sequence_step(), special_step()}))));
   });
-}
-
-struct BadJson {
-  const char* name;
-  Json json;
-  Errc code;
-  std::vector<std::string> parts;
-};
-
-void expect_all_refused(const std::vector<BadJson>& cases) {
-  for (const BadJson& bad : cases) {
-    DYNAMIC_SECTION(bad.name) {
-      std::vector<std::string> parts = bad.parts;
-      parts.emplace_back(kPath);
-      expect_error(bad.code, parts, [&] { parse(bad.json); });
-    }
-  }
 }
 
 TEST_CASE("ids and merges that break a rule are refused", "[formats][tokenizer][bpe]") {

@@ -4,15 +4,17 @@
 
 #include "formats/json.h"
 #include "tests/formats/expect_error.h"
+#include "tests/formats/tokenizer_json.h"
 #include "tests/support/temp_dir.h"
 
 namespace lathe {
 namespace {
 
+using test::expect_all_refused;
 using test::expect_error;
+using test::kTokenizerPath;
+using test::parse_tokenizer;
 using test::TempDir;
-
-constexpr const char* kPath = "m/tokenizer.json";
 
 Json special(uint64_t id, std::string_view content) {
   return Json::object({{"id", id},
@@ -73,10 +75,8 @@ Json good() {
 }
 Json with(std::string_view key, Json value) { return good().set(key, std::move(value)); }
 
-TokenizerSpec parse(const Json& json) { return parse_tokenizer_json(to_text(json), kPath); }
-
 TEST_CASE("a BERT tokenizer.json becomes a specification", "[formats][tokenizer]") {
-  const TokenizerSpec spec = parse(good());
+  const TokenizerSpec spec = parse_tokenizer(good());
   CHECK(spec.kind == TokenizerKind::wordpiece);
   CHECK(spec.vocabulary == std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "hello", "##s"});
   CHECK(spec.unknown_id == 1);
@@ -99,23 +99,23 @@ TEST_CASE("strip_accents that is null follows lowercase", "[formats][tokenizer]"
   };
   for (const Row& row : {Row{true, nullptr, true, true}, Row{false, nullptr, false, false},
                          Row{true, false, true, false}, Row{false, true, false, true}}) {
-    const TokenizerSpec spec =
-        parse(with("normalizer", normalizer().set("lowercase", row.lowercase).set("strip_accents", row.strip_accents)));
+    const TokenizerSpec spec = parse_tokenizer(
+        with("normalizer", normalizer().set("lowercase", row.lowercase).set("strip_accents", row.strip_accents)));
     CHECK(spec.lowercase == row.lowers);
     CHECK(spec.strip_accents == row.strips);
   }
-  const TokenizerSpec none = parse(with("normalizer", nullptr));
+  const TokenizerSpec none = parse_tokenizer(with("normalizer", nullptr));
   CHECK_FALSE((none.clean_text || none.split_chinese || none.lowercase || none.strip_accents));
 }
 
 TEST_CASE("the older post-processor and flags of added tokens are read", "[formats][tokenizer]") {
   const Json bert = Json::object(
       {{"type", "BertProcessing"}, {"sep", Json::array({"[SEP]", 3})}, {"cls", Json::array({"[CLS]", 2})}});
-  CHECK(parse(with("post_processor", bert)).begin_id == 2);
-  CHECK(parse(with("post_processor", bert)).end_id == 3);
+  CHECK(parse_tokenizer(with("post_processor", bert)).begin_id == 2);
+  CHECK(parse_tokenizer(with("post_processor", bert)).end_id == 3);
   Json extra = special(6, "<new>");
   extra.set("lstrip", true).set("rstrip", true).set("single_word", true).set("normalized", true);
-  const TokenizerSpec spec = parse(with("added_tokens", Json::array({extra})));
+  const TokenizerSpec spec = parse_tokenizer(with("added_tokens", Json::array({extra})));
   CHECK(spec.vocabulary.back() == "<new>");
   REQUIRE(spec.added_tokens.size() == 1);
   const AddedToken& token = spec.added_tokens[0];
@@ -125,25 +125,8 @@ TEST_CASE("the older post-processor and flags of added tokens are read", "[forma
 TEST_CASE("case 174: a tokenizer.json cut anywhere is not valid JSON", "[formats][tokenizer]") {
   const std::string text = to_text(good());
   for (size_t size = 0; size < text.size(); size += 7) {
-    expect_error(Errc::malformed, {kPath, "not valid JSON at byte"},
-                 [&] { parse_tokenizer_json(text.substr(0, size), kPath); });
-  }
-}
-
-struct BadJson {
-  const char* name;
-  Json json;
-  Errc code;
-  std::vector<std::string> parts;
-};
-
-void expect_all_refused(const std::vector<BadJson>& cases) {
-  for (const BadJson& bad : cases) {
-    DYNAMIC_SECTION(bad.name) {
-      std::vector<std::string> parts = bad.parts;
-      parts.emplace_back(kPath);
-      expect_error(bad.code, parts, [&] { parse(bad.json); });
-    }
+    expect_error(Errc::malformed, {kTokenizerPath, "not valid JSON at byte"},
+                 [&] { parse_tokenizer_json(text.substr(0, size), kTokenizerPath); });
   }
 }
 
@@ -222,10 +205,11 @@ TEST_CASE("ids that are not 0..n-1 each once are refused", "[formats][tokenizer]
 }
 
 TEST_CASE("case 177: ids beyond the embedding are refused", "[formats][tokenizer]") {
-  const TokenizerSpec spec = parse(good());
-  check_vocabulary_fits(spec, 6, kPath);
-  check_vocabulary_fits(spec, 100, kPath);
-  expect_error(Errc::malformed, {kPath, "##s", "id 5", "5 rows"}, [&] { check_vocabulary_fits(spec, 5, kPath); });
+  const TokenizerSpec spec = parse_tokenizer(good());
+  check_vocabulary_fits(spec, 6, kTokenizerPath);
+  check_vocabulary_fits(spec, 100, kTokenizerPath);
+  expect_error(Errc::malformed, {kTokenizerPath, "##s", "id 5", "5 rows"},
+               [&] { check_vocabulary_fits(spec, 5, kTokenizerPath); });
 }
 
 TEST_CASE("special tokens must be in the vocabulary", "[formats][tokenizer]") {
