@@ -24,7 +24,8 @@ measure() { # NAME OPTIONS…
 
 # recipe → what it runs; one function each, named like the row of the table
 f32() { measure "$1"; }
-int8() { measure "$1" --quant int8 --quant-method nearest; }
+int8() { measure "$1" --quant int8; }
+int8-nearest() { measure "$1" --quant int8 --quant-method nearest; }
 int8-peers() {
   measure "$1" --quant int8 --quant-method nearest --layer 're:.*embed_tokens.*=f16' --calibration-tokens 2048
 }
@@ -35,6 +36,6 @@ p50-magnitude() { measure "$1" --prune 0.5 --quant int8 --prune-method magnitude
 p50-blocks() { measure "$1" --prune 0.5 --quant int8 --recover blocks; }
 p50-distil() { measure "$1" --prune 0.5 --quant int8 --distill "$wikipedia" --minutes 10 --batch 4 --learning-rate 1e-4; }
 
-all=(f32 int8 int8-peers int8-inputs-8 int4 p50 p50-magnitude p50-blocks p50-distil)
+all=(f32 int8 int8-nearest int8-peers int8-inputs-8 int4 p50 p50-magnitude p50-blocks p50-distil)
 for recipe in "${@:-${all[@]}}"; do "$recipe" "$recipe"; done
 python3 "$here/table.py" "$out" | tee "$out/table.md"

@@ -6,7 +6,7 @@ import math
 import pathlib
 import sys
 
-NAMES = ("f32", "int8", "int8-peers", "int8-inputs-8", "int4", "p50-magnitude", "p50", "p50-blocks", "p50-distil")
+NAMES = ("f32", "int8", "int8-nearest", "int8-peers", "int8-inputs-8", "int4", "p50-magnitude", "p50", "p50-blocks", "p50-distil")
 
 
 def row(name: str, report: dict) -> list[str]:

@@ -7,26 +7,14 @@ here="$(cd "$(dirname "$0")" && pwd)"
 cache="${LATHE_CACHE:-$HOME/.cache/lathe}"
 peers="$cache/peers"
 export LATHE_CACHE="$cache" PYTHONDONTWRITEBYTECODE=1
-
-if [[ "$(uname -m)" != x86_64 ]] || ! python3 -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'; then
-  echo "the peers are pinned for x86-64 and Python 3.11 (Debian 12)" >&2
-  exit 1
-fi
+source "$here/../pinned_python.sh"
 
 mkdir -p "$peers"
 python3 "$here/../data/fetch.py" minilm lee >/dev/null
 
-# Each step leaves a stamp of what it was made from, so a change of the pins or of the builder redoes it.
-pins="$(sha256sum <"$here/requirements.txt")"
-if [[ "$(cat "$peers/venv.stamp" 2>/dev/null)" != "$pins" ]]; then
-  echo "installing the peers" >&2
-  rm -rf "$peers/venv" "$peers/venv.stamp"
-  python3 -m venv "$peers/venv"
-  "$peers/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-    --require-hashes --requirement "$here/requirements.txt"
-  echo "$pins" >"$peers/venv.stamp"
-fi
+pinned_python "$peers/venv" "$here/requirements.txt" --only-binary=:all:
 
+# The stamp says what the models were made from, so a change of the pins or of the builder makes them anew.
 recipe="$(cat "$here/requirements.txt" "$here/build_models.py" "$here/../data/files.sha256" | sha256sum)"
 if [[ "$(cat "$peers/models.stamp" 2>/dev/null)" != "$recipe" ]]; then
   echo "building the peers' models" >&2
