@@ -10,10 +10,11 @@
 namespace lathe::training {
 namespace {
 
-constexpr double kCheckShare = 0.05;      // of the run, between two looks at the held-out part
-constexpr double kPruneShare = 0.02;      // between two steps of the pruning schedule
-constexpr double kPrunedBy = 0.6;         // where the schedule has reached its end
-constexpr size_t kHeldOutTokens = 16384;  // that are looked at, at least
+constexpr double kCheckShare = 0.05;          // of the run, between two looks at the held-out part
+constexpr double kPruneShare = 0.02;          // between two steps of the pruning schedule
+constexpr double kPrunedBy = 0.6;             // where the schedule has reached its end
+constexpr size_t kHeldOutTokens = 16384;      // that are looked at, at least
+constexpr size_t kHeldOutPredictions = 2048;  // the same of decoders, where every token is judged
 constexpr uint64_t kBadChecks = 3;
 constexpr double kDiverged = 2;                         // times the best loss
 constexpr double kNegligibleLoss = 1e-2;                // below this any multiple is noise
@@ -69,7 +70,8 @@ Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Devic
     held_out_teacher_ = std::make_unique<Teacher>(*teacher_, job.data->held_out, budget / 4);
   }
   const TokenBatch& unseen = job.data->held_out;
-  while (held_out_count_ < unseen.sequences() && unseen.starts[held_out_count_] < kHeldOutTokens) ++held_out_count_;
+  const size_t looked_at = job.task == TrainingTask::generation ? kHeldOutPredictions : kHeldOutTokens;
+  while (held_out_count_ < unseen.sequences() && unseen.starts[held_out_count_] < looked_at) ++held_out_count_;
   Shard all(held_out_count_);
   std::iota(all.begin(), all.end(), 0u);
   held_out_shards_ = make_shards(job.data->held_out, all);

@@ -34,7 +34,7 @@ int4() { measure "$1" --quant int4 --layer 're:.*embed_tokens.*=int8'; }
 p50() { measure "$1" --prune 0.5 --quant int8; }
 p50-magnitude() { measure "$1" --prune 0.5 --quant int8 --prune-method magnitude --quant-method nearest; }
 p50-blocks() { measure "$1" --prune 0.5 --quant int8 --recover blocks; }
-p50-distil() { measure "$1" --prune 0.5 --quant int8 --distill "$wikipedia" --minutes 10 --batch 4 --learning-rate 1e-4; }
+p50-distil() { measure "$1" --prune 0.5 --quant int8 --distill "$wikipedia" --minutes 10 --batch 4 --learning-rate 3e-4; }
 
 all=(f32 int8 int8-nearest int8-peers int8-inputs-8 int4 p50 p50-magnitude p50-blocks p50-distil)
 for recipe in "${@:-${all[@]}}"; do "$recipe" "$recipe"; done
