@@ -20,6 +20,8 @@ if ((${#missing[@]} > 0)); then "$here/run.sh" "${missing[@]}" >/dev/null; fi
 for type in q8_0 q4_0; do "$compress" export "$out/f32.lathe" --type "$type" -o "$out/$type.gguf" --force --quiet; done
 "$compress" export "$out/int8.lathe" --type q8_0 -o "$out/int8.gguf" --force --quiet
 
-echo "int8.gguf in llama.cpp: $("$python" "$here/llama.py" perplexity "$out/int8.gguf" "$cache/wikipedia/evaluate.txt")"
+for name in int8 q8_0 q4_0; do
+  echo "$name.gguf in llama.cpp: $("$python" "$here/llama.py" perplexity "$out/$name.gguf" "$cache/wikipedia/evaluate.txt")"
+done
 python3 "$here/speed.py" "$compress" "$python" "$out/speed.json" "Lathe int8=$out/int8.lathe" \
   "llama.cpp Q8_0=$out/q8_0.gguf" "Lathe p50=$out/p50.lathe" "Lathe int4=$out/int4.lathe" "llama.cpp Q4_0=$out/q4_0.gguf"
