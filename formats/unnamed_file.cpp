@@ -12,7 +12,7 @@ std::string spill_folder() {
   return wanted != nullptr && *wanted != '\0' ? wanted : "/var/tmp";
 }
 
-int open_unnamed_file(const std::string& folder) noexcept {
+int open_unnamed_file(const std::string& folder) {
   int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd >= 0) return fd;
   std::string name = folder + "/lathe-XXXXXX";  // for file systems without such files

@@ -10,6 +10,6 @@ std::string spill_folder();
 
 /// Opens a new file without a name, for reading and writing; what is written to it is gone when it is closed. Returns
 /// its descriptor, or -1 with errno set.
-int open_unnamed_file(const std::string& folder) noexcept;
+int open_unnamed_file(const std::string& folder);
 
 }  // namespace lathe

@@ -51,8 +51,8 @@ BatchLoss batch_loss(const Objective& objective, const Values& student, const Va
                      const at::Tensor& labels, const HeadWeights& heads = {});
 
 /// |student - teacher|^2 / |teacher|^2 of values [rows, width]: over all rows, or, for decoders, of each row and then
-/// the mean. Where states are normalized only on the way into a layer, those of a text's first token can be a thousand
-/// times larger than all others, and would be all that counts (Sun et al., "Massive Activations", 2024).
+/// the mean. Where states are normalized only on the way into a layer, those of a text's first token can be hundreds
+/// of times longer than all others, and would be all that counts (Sun et al., "Massive Activations", 2024).
 at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, TrainingTask task);
 
 }  // namespace lathe::training
