@@ -8,7 +8,7 @@
 
 #include "cli/evaluation.h"
 #include "cli/speed.h"
-#include "compress/evaluate.h"
+#include "compress/evaluation/evaluate.h"
 
 namespace lathe::cli {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "compress/evaluate.h"
-#include "compress/samples.h"
+#include "compress/calibration/samples.h"
+#include "compress/evaluation/evaluate.h"
 
 namespace lathe::cli {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "cli/evaluation.h"
 #include "cli/options.h"
-#include "compress/recipe.h"
+#include "compress/pipeline/recipe.h"
 
 namespace lathe::cli {
 

@@ -1,6 +1,6 @@
 #include "cli/evaluation.h"
 
-#include "compress/measure.h"
+#include "compress/evaluation/measure.h"
 
 namespace lathe::cli {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "compress/evaluate.h"
-#include "compress/language.h"
+#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/language.h"
 
 namespace lathe::cli {
 

@@ -5,7 +5,7 @@
 
 #include "cli/signals.h"
 #include "cli/text.h"
-#include "compress/measure.h"
+#include "compress/evaluation/measure.h"
 #include "formats/json.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/stream_decoder.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "cli/text.h"
-#include "compress/measure.h"
+#include "compress/evaluation/measure.h"
 
 namespace lathe::cli {
 namespace {

@@ -13,8 +13,8 @@
 #include "cli/options.h"
 #include "cli/signals.h"
 #include "cli/text.h"
-#include "compress/stop.h"
-#include "compress/version.h"
+#include "compress/job/stop.h"
+#include "compress/job/version.h"
 
 namespace lathe::cli {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <chrono>
 
-#include "compress/progress.h"
+#include "compress/job/progress.h"
 
 namespace lathe::cli {
 

@@ -4,7 +4,7 @@
 
 #include "cli/evaluation.h"
 #include "cli/self_process.h"
-#include "compress/report_common.h"
+#include "compress/report/report_common.h"
 #include "runtime/generation.h"
 
 namespace lathe::cli {

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "compress/benchmark.h"
-#include "compress/measure.h"
-#include "compress/progress.h"
+#include "compress/evaluation/benchmark.h"
+#include "compress/evaluation/measure.h"
+#include "compress/job/progress.h"
 
 namespace lathe::cli {
 

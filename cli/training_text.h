@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string>
 
-#include "compress/progress.h"
+#include "compress/job/progress.h"
 
 namespace lathe::cli {
 

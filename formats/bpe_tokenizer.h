@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/artifact/tokenizer_spec.h"
-#include "formats/vocabulary.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
+#include "formats/huggingface/vocabulary.h"
 
 namespace lathe {
 

@@ -3,8 +3,8 @@
 #include <array>
 #include <fstream>
 
-#include "formats/safetensors.h"
-#include "formats/safetensors_checkpoint.h"
+#include "formats/safetensors/safetensors.h"
+#include "formats/safetensors/safetensors_checkpoint.h"
 #include "formats/text.h"
 
 namespace lathe {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "formats/artifact/artifact.h"
-#include "runtime/isa.h"
-#include "runtime/plan.h"
+#include "runtime/cpu/isa.h"
+#include "runtime/cpu/plan.h"
 
 namespace lathe {
 

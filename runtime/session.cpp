@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/session_parts.h"
+#include "runtime/cpu/session_parts.h"
 
 namespace lathe {
 namespace {

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/isa.h"
-#include "runtime/kernels/registry.h"
+#include "runtime/cpu/isa.h"
+#include "runtime/cpu/kernels/registry.h"
 
 namespace {
 

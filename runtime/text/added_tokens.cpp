@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "runtime/text/char_class.h"
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/char_class.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace lathe::text {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "runtime/text/char_class.h"
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/char_class.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace lathe::text {
 

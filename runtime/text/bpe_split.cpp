@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "formats/artifact/error.h"
-#include "runtime/text/unicode_class.h"
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/unicode_class.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace lathe::text {
 namespace {

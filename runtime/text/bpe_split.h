@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 
 namespace lathe::text {
 

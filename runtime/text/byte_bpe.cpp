@@ -8,8 +8,8 @@
 #include <queue>
 
 #include "runtime/text/bpe_split.h"
-#include "runtime/text/nfc.h"
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/nfc.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace lathe::text {
 namespace {

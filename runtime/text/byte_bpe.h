@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/text/token_encoder.h"
 
 namespace lathe::text {

@@ -1,6 +1,6 @@
 #include "runtime/text/stream_decoder.h"
 
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace lathe {
 

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/text/added_tokens.h"
 #include "runtime/text/token_encoder.h"
 

@@ -1,7 +1,7 @@
 #pragma once
 // BERT WordPiece: normalized text → words → pieces.
 
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/text/bert_words.h"
 #include "runtime/text/token_encoder.h"
 #include "runtime/text/wordpiece.h"

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/support/paths.h"
 #include "tests/support/temp_dir.h"
 
 namespace lathe::test {
@@ -52,7 +53,7 @@ inline CommandResult run_program(const std::string& program, const std::string& 
 
 /// The built command.
 inline CommandResult run_compress(const std::string& arguments, const std::string& before = "") {
-  return run_program(LATHE_COMPRESS_BINARY, arguments, before);
+  return run_program(test::command_path(), arguments, before);
 }
 
 }  // namespace lathe::test

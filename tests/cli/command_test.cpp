@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "compress/evaluate.h"
+#include "compress/evaluation/evaluate.h"
 #include "formats/json.h"
 #include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"

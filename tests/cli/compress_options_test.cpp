@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "compress/compression_plan.h"
+#include "compress/pipeline/compression_plan.h"
 #include "tests/cli/command.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/tiny_model.h"

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "formats/gguf.h"
+#include "formats/gguf/gguf.h"
 #include "formats/json.h"
 #include "tests/cli/checks.h"
 #include "tests/cli/process.h"

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/cli/command.h"
+#include "tests/support/paths.h"
 #include "tests/support/tiny_model.h"
 #include "tests/support/tiny_texts.h"
 
@@ -27,7 +28,7 @@ struct Fixture {
   CommandResult run(const std::string& arguments) const {
     const std::filesystem::path lonely = dir / "bin" / "compress";
     std::filesystem::create_directories(lonely.parent_path());
-    std::filesystem::copy_file(LATHE_COMPRESS_BINARY, lonely, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::copy_file(test::command_path(), lonely, std::filesystem::copy_options::overwrite_existing);
     return run_program(lonely, arguments);
   }
 };

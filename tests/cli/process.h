@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/cli/command.h"
+#include "tests/support/paths.h"
 
 namespace lathe::test {
 
@@ -58,7 +59,7 @@ inline pid_t start(const std::vector<std::string>& args, const TempDir& dir, int
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(::open(err.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600), STDERR_FILENO);
-  ::execv(LATHE_COMPRESS_BINARY, argv.data());
+  ::execv(test::command_path().c_str(), argv.data());
   ::_exit(127);
 }
 

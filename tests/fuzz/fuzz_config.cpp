@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "formats/hf_config.h"
+#include "formats/huggingface/hf_config.h"
 
 namespace {
 

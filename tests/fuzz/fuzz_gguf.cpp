@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "formats/gguf_model.h"
-#include "formats/gguf_tokenizer.h"
+#include "formats/gguf/gguf_model.h"
+#include "formats/gguf/gguf_tokenizer.h"
 
 namespace {
 

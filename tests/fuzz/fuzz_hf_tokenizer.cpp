@@ -5,7 +5,7 @@
 
 #include "formats/artifact/error.h"
 #include "formats/bpe_tokenizer.h"
-#include "formats/hf_tokenizer.h"
+#include "formats/huggingface/hf_tokenizer.h"
 
 namespace {
 

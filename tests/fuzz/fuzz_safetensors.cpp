@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include "formats/safetensors.h"
+#include "formats/safetensors/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lathe;

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "formats/artifact/error.h"
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/text/stream_decoder.h"
 #include "runtime/text/tokenizer.h"
-#include "runtime/text/utf8.h"
+#include "runtime/text/unicode/utf8.h"
 
 namespace {
 

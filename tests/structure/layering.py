@@ -10,7 +10,7 @@ import tree
 MAY_INCLUDE = (
     ("formats/artifact/", ("formats/artifact/",)),
     ("formats/", ("formats/",)),
-    ("runtime/kernels/", ("runtime/kernels/",)),
+    ("runtime/cpu/kernels/", ("runtime/cpu/kernels/",)),
     ("runtime/text/embedder.", ("runtime/", "formats/artifact/")),  # tokenizer and session together
     ("runtime/text/", ("runtime/text/", "formats/artifact/")),
     ("runtime/c_api/", ("runtime/", "formats/artifact/")),
@@ -24,19 +24,19 @@ MAY_INCLUDE = (
 # Folder, what it must not include, the parts of it that may.
 MUST_NOT_INCLUDE = (
     ("runtime/", ("runtime/text/", "runtime/c_api/"), ("runtime/text/", "runtime/c_api/")),
-    ("", ("compress/torch/",), ("compress/torch/", "tests/compress/torch/")),
+    ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),
 )
 
 THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
-    (r"Eigen/.*|cblas\.h", ("compress/linalg.cpp", "compress/gram.cpp")),
+    (r"Eigen/.*|cblas\.h", ("compress/methods/linalg.cpp", "compress/calibration/gram.cpp")),
     (r"utf8proc\.h", ("runtime/text/",)),
     (r"boost/.*", ("cli/",)),
-    (r"(torch|ATen|c10)/.*", ("compress/torch/",)),
-    (r"dlfcn\.h", ("compress/training_module.cpp",)),
+    (r"(torch|ATen|c10)/.*", ("compress/training/torch/",)),
+    (r"dlfcn\.h", ("compress/training/training_module.cpp",)),
     (r"catch2/.*", ("tests/",)),
-    (r"[a-z0-9]*intrin\.h", ("runtime/kernels/",)),
+    (r"[a-z0-9]*intrin\.h", ("runtime/cpu/kernels/",)),
 )
 SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
                     r"(errno|fcntl|malloc|math|pthread|sched|signal|spawn|string|time|unistd)\.h")

@@ -6,7 +6,7 @@
 #include <sstream>
 #include <string>
 
-#include "compress/compress.h"
+#include "compress/pipeline/compress.h"
 #include "runtime/text/embedder.h"
 #include "tests/support/tiny_model.h"
 

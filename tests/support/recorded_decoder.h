@@ -7,7 +7,8 @@
 #include <string>
 
 #include "formats/json.h"
-#include "formats/safetensors_checkpoint.h"
+#include "formats/safetensors/safetensors_checkpoint.h"
+#include "tests/support/paths.h"
 #include "tests/support/reference_file.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"
@@ -27,8 +28,7 @@ struct RecordedDecoder {
   std::map<std::string, TinyTensor> tensors;  // in f32, which holds the recorded numbers exactly
 
   explicit RecordedDecoder(const std::string& name)
-      : folder(std::filesystem::path(LATHE_TEST_SOURCE) / "data/decoders" / name),
-        config(read_json_file(folder / "config.json")) {
+      : folder(test::data_path("decoders") / name), config(read_json_file(folder / "config.json")) {
     const auto checkpoint = open_checkpoint(folder);
     for (const std::string& tensor : checkpoint->names()) {
       tensors[tensor] = {checkpoint->tensor(tensor).shape, read_f32(*checkpoint, tensor)};

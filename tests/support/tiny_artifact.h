@@ -10,7 +10,7 @@
 
 #include "formats/artifact/artifact_writer.h"
 #include "formats/artifact/half.h"
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 
 namespace lathe::test {
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "compress/source_model.h"
+#include "compress/source/source_model.h"
 #include "formats/artifact/artifact_writer.h"
-#include "formats/artifact/tokenizer_spec.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/model.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/text/nfc.h"
+#include "runtime/text/unicode/nfc.h"
 #include "tests/formats/expect_error.h"
 #include "tests/runtime/text/tokenizer_data.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "formats/gguf_tokenizer.h"
-#include "formats/hf_tokenizer.h"
+#include "formats/gguf/gguf_tokenizer.h"
+#include "formats/huggingface/hf_tokenizer.h"
 #include "formats/json.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/runtime/text/tokenizer_data.h"

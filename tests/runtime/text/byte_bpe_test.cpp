@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "runtime/text/nfc.h"
 #include "runtime/text/stream_decoder.h"
 #include "runtime/text/tokenizer.h"
+#include "runtime/text/unicode/nfc.h"
 #include "tests/formats/expect_error.h"
 #include "tests/runtime/text/tokenizer_data.h"
 

@@ -1,6 +1,5 @@
 #pragma once
-// A small hand-made tokenizer, and the recorded references of tests/data/tokenizer (LATHE_TEST_SOURCE is the folder
-// tests/).
+// A small hand-made tokenizer, and the recorded references of tests/data/tokenizer.
 
 #include <cinttypes>
 #include <cstdint>
@@ -15,8 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/artifact/tokenizer_spec.h"
-#include "runtime/text/utf8.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
+#include "runtime/text/unicode/utf8.h"
+#include "tests/support/paths.h"
 
 namespace lathe::test {
 
@@ -116,9 +116,7 @@ inline std::string count_and_hash(const std::vector<int32_t>& ids) {
   return text;
 }
 
-inline std::filesystem::path recorded(std::string_view name) {
-  return std::filesystem::path(LATHE_TEST_SOURCE) / "data/tokenizer" / name;
-}
+inline std::filesystem::path recorded(std::string_view name) { return test::data_path("tokenizer") / name; }
 
 inline std::string text_of(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);

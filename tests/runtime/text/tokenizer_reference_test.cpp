@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "formats/hf_tokenizer.h"
+#include "formats/huggingface/hf_tokenizer.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/runtime/text/tokenizer_data.h"
 

@@ -1,0 +1,150 @@
+// compress bench FILE...: speed and memory.
+
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/progress.h"
+#include "cli/speed.h"
+#include "cli/text.h"
+#include "compress/report/report_common.h"
+
+namespace lathe::cli {
+namespace {
+
+constexpr size_t kMaxFiles = 64;
+
+// What is known of one file after the measurement.
+struct Bench {
+  std::string file;
+  uint64_t bytes = 0;
+  double load_ms = 0;
+  uint64_t packed_bytes = 0;
+  uint64_t peak_memory_bytes = 0;
+  std::string isa;
+  std::vector<SpeedCase> cases;
+};
+
+std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGrid& grid, Progress& progress) {
+  std::vector<TimedModel> opened;
+  std::vector<const Model*> models;
+  opened.reserve(files.size());
+  progress.stage("open", files.size());
+  for (const std::string& file : files) {
+    opened.push_back(open_timed(file));
+    models.push_back(&opened.back().model);
+    progress.advance(opened.size());
+  }
+  const auto cases = measure_grid(models, grid, progress);
+  // Alone, this process is the one to measure; with several files each gets a process of its own.
+  const uint64_t own_peak = peak_resident_bytes();
+  progress.stage("measure memory", files.size());
+  std::vector<Bench> results;
+  for (size_t i = 0; i < files.size(); ++i) {
+    const Model& model = *models[i];
+    const uint64_t peak = files.size() == 1 ? own_peak : peak_memory_of(files[i], grid);
+    results.push_back({files[i], model.artifact()->file().bytes().size(), opened[i].load_ms, model.packed_bytes(), peak,
+                       isa_name(model.isa()), cases[i]});
+    progress.advance(results.size());
+  }
+  return results;
+}
+
+Json to_json(const std::vector<Bench>& results) {
+  const Machine machine = this_machine();
+  Json models = Json::array();
+  for (const Bench& bench : results) {
+    Json cases = Json::array();
+    for (const SpeedCase& speed : bench.cases) cases.push(bench_json(speed));
+    models.push(Json::object({{"file", bench.file},
+                              {"bytes", bench.bytes},
+                              {"isa", bench.isa},
+                              {"load_ms", bench.load_ms},
+                              {"packed_bytes", bench.packed_bytes},
+                              {"peak_memory_bytes", bench.peak_memory_bytes},
+                              {"cases", cases}}));
+  }
+  return Json::object({{"schema", 1},
+                       {"command", "bench"},
+                       {"machine", Json::object({{"cpu", machine.cpu},
+                                                 {"cores", machine.cores},
+                                                 {"isa", machine.isa},
+                                                 {"system", machine.system},
+                                                 {"version", machine.version},
+                                                 {"compiler", machine.compiler}})},
+                       {"models", models}});
+}
+
+// One file's cases of a decoder beside the others'.
+std::string decoder_table(const std::vector<Bench>& results) {
+  std::vector<std::vector<std::string>> rows = {
+      {"case", "batch", "threads", "runs", "p50 ms", "p90 ms", "tokens/s", "cache", "speed", "file"}};
+  for (size_t i = 0; i < results[0].cases.size(); ++i) {
+    for (const Bench& bench : results) {
+      const SpeedCase& speed = bench.cases[i];
+      rows.push_back({reporting::case_key(speed), std::to_string(speed.batch), std::to_string(speed.threads),
+                      std::to_string(speed.runs), fixed(speed.p50_ms, 2), fixed(speed.p90_ms, 2),
+                      fixed(speed.tokens_per_second, 1), bytes_text(speed.cache_bytes),
+                      fixed(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
+    }
+  }
+  if (results.size() == 1) {
+    for (auto& row : rows) row.resize(8);
+  }
+  return table(rows, "lrrrrrrrrl") +
+         "\n  ppN: a prompt of N tokens, and so the time to the first token; tgN: N tokens one by one\n";
+}
+
+std::string to_text(const std::vector<Bench>& results) {
+  std::vector<std::vector<std::string>> facts = {{"file", "size", "load", "packed", "peak memory", "kernels"}};
+  for (const Bench& bench : results) {
+    facts.push_back({bench.file, bytes_text(bench.bytes), fixed(bench.load_ms, 1) + " ms",
+                     bytes_text(bench.packed_bytes), bytes_text(bench.peak_memory_bytes), bench.isa});
+  }
+  if (results[0].cases[0].kind != SpeedKind::forward) return table(facts, "lrrrrl") + "\n" + decoder_table(results);
+  std::vector<std::vector<std::string>> rows = {
+      {"batch", "length", "threads", "runs", "p50 ms", "p90 ms", "p99 ms", "tokens/s", "speed", "file"}};
+  for (size_t i = 0; i < results[0].cases.size(); ++i) {
+    for (const Bench& bench : results) {
+      const SpeedCase& speed = bench.cases[i];
+      rows.push_back({std::to_string(speed.batch), std::to_string(speed.length), std::to_string(speed.threads),
+                      std::to_string(speed.runs), fixed(speed.p50_ms, 3), fixed(speed.p90_ms, 3),
+                      fixed(speed.p99_ms, 3), grouped(static_cast<uint64_t>(speed.tokens_per_second)),
+                      fixed(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
+    }
+  }
+  if (results.size() == 1) {
+    for (auto& row : rows) row.resize(8);
+  }
+  return table(facts, "lrrrrl") + "\n" + table(rows, "rrrrrrrrrl");
+}
+
+}  // namespace
+
+int bench_command(const std::vector<std::string>& args) {
+  std::vector<std::string> files;
+  SpeedGrid grid;
+  bool json = false;
+  bool quiet = false;
+  Options options("compress bench", "FILE...",
+                  "Measures forward passes, or of a decoder prompts and tokens one by one: latency percentiles by "
+                  "nearest rank, tokens per second at the median, load time and the largest resident memory. Several "
+                  "files are measured in turns, so that drift of the "
+                  "machine hits all alike; the first is the reference of the speed column.");
+  add_speed_options(options, grid);
+  options.group("Output")
+      .flag("json", "one JSON object on standard output", json)
+      .flag("quiet,q", "no progress", quiet)
+      .operands(1, kMaxFiles, files);
+  if (!options.parse(args)) return kExitDone;
+
+  TerminalProgress progress(quiet);
+  const std::vector<Bench> results = measure(files, grid, progress);
+  progress.finish();
+  if (json) {
+    write_json(to_json(results));
+  } else {
+    write_stdout(to_text(results));
+  }
+  return kExitDone;
+}
+
+}  // namespace lathe::cli

@@ -1,0 +1,208 @@
+#include "compress/calibration/calibration.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "compress/calibration/gram.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kBatchTokens = 4096;             // tokens that run at a time
+constexpr size_t kKeptBytes = size_t{768} << 20;  // of values that one track keeps
+
+// Values that are written before the op and read by it or after it.
+std::vector<uint32_t> live_values(const Program& program, size_t op) {
+  std::vector<bool> read(program.values.size(), false);
+  for (const uint32_t output : program.outputs) read[output] = true;
+  for (size_t i = op; i < program.ops.size(); ++i) {
+    for (const uint32_t input : program.ops[i].inputs) read[input] = true;
+  }
+  std::vector<uint32_t> live;
+  for (size_t i = 0; i < op; ++i) {
+    if (read[program.ops[i].output]) live.push_back(program.ops[i].output);
+  }
+  return live;
+}
+
+struct Range {
+  size_t first_sequence;
+  size_t sequences;
+};
+
+std::vector<Range> split(const TokenBatch& batch) {
+  std::vector<Range> ranges;
+  size_t tokens = 0;
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    if (ranges.empty() || tokens + batch.length(s) > kBatchTokens) {
+      ranges.push_back({s, 0});
+      tokens = 0;
+    }
+    ++ranges.back().sequences;
+    tokens += batch.length(s);
+  }
+  return ranges;
+}
+
+TokenBatch part(const TokenBatch& batch, const Range& range) {
+  TokenBatch out;
+  for (size_t s = range.first_sequence; s < range.first_sequence + range.sequences; ++s) {
+    out.add(std::span(batch.ids).subspan(batch.starts[s], batch.length(s)));
+  }
+  return out;
+}
+
+void add_sum(const float* x, size_t rows, size_t width, std::vector<double>& sum) {
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < width; ++i) sum[i] += x[row * width + i];
+  }
+}
+
+// Rounding to steps of the row's range is wrong by a twelfth of a step's square in the mean.
+double rounding_error(const float* x, size_t rows, size_t width) {
+  double sum = 0;
+  for (size_t row = 0; row < rows; ++row) {
+    const auto [low, high] = std::minmax_element(x + row * width, x + (row + 1) * width);
+    const double step = (std::max(*high, 0.0f) - std::min(*low, 0.0f)) / 255.0;
+    sum += step * step / 12.0;
+  }
+  return sum;
+}
+
+}  // namespace
+
+// Rows of a value, for each range of the samples.
+using RangedRows = std::vector<std::vector<float>>;
+
+// One of the two models: what it keeps, and the step that is being run. What a range no longer needs is freed as soon
+// as that range has been run, so that old and new values of all ranges are never there together.
+struct Calibration::Track {
+  WeightLookup weights;
+  std::map<uint32_t, RangedRows> kept;
+  std::map<uint32_t, RangedRows> next;  // what the step computes
+  std::vector<uint32_t> wanted;         // the values of `next`, in the order of the step's outputs
+  std::vector<uint32_t> inputs;         // kept values that the step reads
+  std::vector<uint32_t> dropped;        // kept values that nothing needs after the step
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Session> session;
+
+  // Prepares the step that computes `values` from what is kept.
+  void begin(const Program& program, const std::vector<uint32_t>& values, size_t ranges, bool keep, size_t threads) {
+    std::vector<uint32_t> given;
+    dropped.clear();
+    for (const auto& [id, rows] : kept) {
+      given.push_back(id);
+      if (keep && std::find(values.begin(), values.end(), id) == values.end()) dropped.push_back(id);
+    }
+    wanted.clear();
+    next.clear();
+    for (const uint32_t id : values) {
+      if (kept.contains(id)) continue;
+      wanted.push_back(id);
+      next[id].resize(ranges);
+    }
+    if (wanted.empty()) return;
+    ProgramSlice slice = lathe::slice(program, given, wanted);
+    inputs = std::move(slice.inputs);
+    model = std::make_unique<Model>(Model::build(std::move(slice.program), weights, "calibration"));
+    session = std::make_unique<Session>(*model, threads);
+  }
+
+  // Runs the step on one range of the samples; returns its rows of `value`, which stay valid until the next call.
+  const float* run(const Program& program, const TokenBatch& batch, size_t range, bool keep, uint32_t value) {
+    if (session == nullptr) return kept.at(value)[range].data();
+    std::vector<const float*> in;
+    for (const uint32_t id : inputs) in.push_back(kept.at(id)[range].data());
+    std::vector<float*> out;
+    for (const uint32_t id : wanted) {
+      const size_t rows = program.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences();
+      if (!keep && range > 0) next.at(id)[range].swap(next.at(id)[range - 1]);
+      next.at(id)[range].resize(rows * program.values[id].width);
+      out.push_back(next.at(id)[range].data());
+    }
+    session->run(batch, in, out);
+    for (const uint32_t id : dropped) std::vector<float>().swap(kept.at(id)[range]);
+    return (next.contains(value) ? next : kept).at(value)[range].data();
+  }
+
+  void finish(bool keep) {
+    session.reset();
+    model.reset();
+    if (keep) {
+      for (const uint32_t id : dropped) kept.erase(id);
+      kept.merge(next);
+    }
+    next.clear();
+  }
+};
+
+Calibration::Calibration(const Samples& samples, WeightLookup original, WeightLookup compressed, size_t threads)
+    : samples_(samples),
+      pool_(threads == 0 ? available_cores() : threads),
+      original_(std::make_unique<Track>()),
+      compressed_(std::make_unique<Track>()) {
+  original_->weights = std::move(original);
+  compressed_->weights = std::move(compressed);
+}
+
+Calibration::~Calibration() = default;
+
+// Whether all that is needed from the op on can be kept.
+bool Calibration::fits(const Program& original, size_t op) const {
+  const TokenBatch& batch = samples_.batch;
+  size_t floats = 0;
+  for (const uint32_t id : live_values(original, op)) {
+    floats +=
+        original.values[id].width * (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
+  }
+  return floats * sizeof(float) <= kKeptBytes;
+}
+
+void Calibration::run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look) {
+  const uint32_t value = original.ops[op].inputs[0];
+  const bool per_token = original.values[value].rows == RowKind::tokens;
+  const std::vector<Range> ranges = split(samples_.batch);
+  const std::vector<uint32_t> values = keep ? live_values(original, op) : std::vector<uint32_t>{value};
+  original_->begin(original, values, ranges.size(), keep, pool_.size());
+  compressed_->begin(compressed, values, ranges.size(), keep, pool_.size());
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    const TokenBatch some = part(samples_.batch, ranges[i]);
+    const float* y = original_->run(original, some, i, keep, value);
+    const float* x = compressed_->run(compressed, some, i, keep, value);
+    look(x, y, per_token ? some.tokens() : some.sequences());
+  }
+  original_->finish(keep);
+  compressed_->finish(keep);
+}
+
+void Calibration::skip(const Program& original, const Program& compressed, size_t op) {
+  if (fits(original, op)) run_to(original, compressed, op, true, [](const float*, const float*, size_t) {});
+}
+
+InputStatistics Calibration::collect(const Program& original, const Program& compressed, size_t op) {
+  const size_t width = original.values[original.ops[op].inputs[0]].width;
+  InputStatistics statistics;
+  statistics.width = width;
+  statistics.gram.assign(width * width, 0.0);
+  statistics.sum.assign(width, 0.0);
+  run_to(original, compressed, op, fits(original, op), [&](const float* x, const float* y, size_t rows) {
+    statistics.rounding += rounding_error(x, rows, width);
+    const bool differ = std::memcmp(x, y, rows * width * sizeof(float)) != 0;
+    if (differ && statistics.cross_gram.empty()) {  // until here the two were the same
+      statistics.cross_gram = statistics.gram;
+      mirror(width, statistics.cross_gram.data());
+      statistics.original_sum = statistics.sum;
+    }
+    add_gram(pool_, x, x, rows, width, statistics.gram.data());
+    add_sum(x, rows, width, statistics.sum);
+    if (!statistics.cross_gram.empty()) {
+      add_gram(pool_, y, x, rows, width, statistics.cross_gram.data());
+      add_sum(y, rows, width, statistics.original_sum);
+    }
+    statistics.tokens += rows;
+  });
+  mirror(width, statistics.gram.data());
+  return statistics;
+}
+
+}  // namespace lathe

@@ -1,0 +1,15 @@
+#pragma once
+// From weights on a grid to the planes of an encoding.
+
+#include <string>
+
+#include "compress/methods/grid.h"
+#include "formats/artifact/encoding.h"
+
+namespace lathe {
+
+/// Every value must be one that the grid holds in its place, as Grid::snap returns it: then decode() of the result is
+/// `values`, bit for bit. With a bitmask only the values other than zero are stored.
+EncodedBuffer encode(const Matrix& values, const Grid& grid, const Encoding& encoding);
+
+}  // namespace lathe

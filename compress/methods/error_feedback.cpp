@@ -1,0 +1,163 @@
+#include "compress/methods/error_feedback.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "compress/methods/linalg.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kBlock = 128;  // columns whose mask is chosen together; later columns are updated once a block
+constexpr size_t kInner = 16;   // columns updated one by one; the rest of the block once per so many
+
+std::vector<size_t> column_order(const ErrorFeedbackTask& task) {
+  const size_t n = task.target.cols;
+  std::vector<size_t> order(n);
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (task.order == ColumnOrder::by_energy) {
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return task.gram[a * n + a] > task.gram[b * n + b]; });
+  }
+  return order;
+}
+
+// Works on the transposed matrix: a column of the weight is one contiguous run over all rows, which is what the
+// inner loops go over.
+class Feedback {
+ public:
+  Feedback(const ErrorFeedbackTask& task, std::vector<size_t> order)
+      : task_(task), order_(std::move(order)), rows_(task.target.rows), cols_(task.target.cols) {}
+
+  bool factor() {
+    std::vector<double> gram(cols_ * cols_);
+    for (size_t i = 0; i < cols_; ++i) {
+      for (size_t j = 0; j < cols_; ++j) gram[i * cols_ + j] = task_.gram[order_[i] * cols_ + order_[j]];
+    }
+    if (!factor_of_inverse(cols_, gram)) return false;
+    factor_.assign(gram.begin(), gram.end());
+    return true;
+  }
+
+  Candidate run() {
+    work_.resize(cols_ * rows_);
+    keep_.assign(cols_ * rows_, 1);
+    for (size_t i = 0; i < cols_; ++i) {
+      for (size_t r = 0; r < rows_; ++r) {
+        work_[i * rows_ + r] = task_.target.row(r)[order_[i]];
+        if (task_.keep != nullptr) keep_[i * rows_ + r] = (*task_.keep)[r * cols_ + order_[i]];
+      }
+    }
+    const std::vector<uint64_t> shares = block_shares();
+    errors_.resize(kBlock * rows_);
+    for (size_t first = 0; first < cols_; first += kBlock) {
+      const size_t end = std::min(first + kBlock, cols_);
+      choose_mask(first, end, shares[first / kBlock]);
+      settle_block(first, end);
+    }
+    return result();
+  }
+
+ private:
+  // How many weights each block loses: as many as would go if all were compared at once, by what each one alone would
+  // cost when all others make up for it.
+  std::vector<uint64_t> block_shares() const {
+    std::vector<uint64_t> shares((cols_ + kBlock - 1) / kBlock, 0);
+    if (task_.keep != nullptr || task_.pruned == 0) return shares;
+    std::vector<double> inverse_diagonal(cols_, 0.0);
+    for (size_t i = 0; i < cols_; ++i) {
+      for (size_t j = i; j < cols_; ++j) {
+        const double u = factor_[i * cols_ + j];
+        inverse_diagonal[j] += u * u;
+      }
+    }
+    std::vector<float> scores(work_.size());
+    for (size_t i = 0; i < cols_; ++i) {
+      const auto weight = static_cast<float>(1.0 / inverse_diagonal[i]);
+      for (size_t r = 0; r < rows_; ++r) scores[i * rows_ + r] = work_[i * rows_ + r] * work_[i * rows_ + r] * weight;
+    }
+    Mask keep(scores.size(), 1);
+    drop_smallest(scores, task_.pruned, keep.data());
+    for (size_t i = 0; i < keep.size(); ++i) shares[i / (kBlock * rows_)] += keep[i] == 0 ? 1 : 0;
+    return shares;
+  }
+
+  void choose_mask(size_t first, size_t end, uint64_t count) {
+    if (count == 0) return;
+    std::vector<float> scores((end - first) * rows_);
+    for (size_t i = first; i < end; ++i) {
+      const float u = factor_[i * cols_ + i];
+      for (size_t r = 0; r < rows_; ++r) {
+        const float scaled = work_[i * rows_ + r] / u;
+        scores[(i - first) * rows_ + r] = scaled * scaled;
+      }
+    }
+    drop_smallest(scores, count, keep_.data() + first * rows_);
+  }
+
+  void settle_block(size_t first, size_t end) {
+    for (size_t inner = first; inner < end; inner += kInner) {
+      const size_t inner_end = std::min(inner + kInner, end);
+      for (size_t i = inner; i < inner_end; ++i) {
+        float* error = errors_.data() + (i - first) * rows_;
+        settle_column(i, error);
+        for (size_t later = i + 1; later < inner_end; ++later) {
+          const float u = factor_[i * cols_ + later];
+          float* to = work_.data() + later * rows_;
+          for (size_t r = 0; r < rows_; ++r) to[r] -= u * error[r];
+        }
+      }
+      pass_on(inner, inner_end, inner_end, end, errors_.data() + (inner - first) * rows_);
+    }
+    pass_on(first, end, end, cols_, errors_.data());
+  }
+
+  // Rounds column i in place and leaves its error in units of the factor's diagonal.
+  void settle_column(size_t i, float* error) {
+    float* column = work_.data() + i * rows_;
+    const uint8_t* keep = keep_.data() + i * rows_;
+    task_.grid.snap_column(order_[i], column, error);
+    const float inverse = 1.0f / factor_[i * cols_ + i];
+    for (size_t r = 0; r < rows_; ++r) {
+      const float settled = keep[r] != 0 ? error[r] : 0.0f;
+      error[r] = (column[r] - settled) * inverse;
+      column[r] = settled;
+    }
+  }
+
+  // Columns [to, to_end) make up for the errors of the columns [from, from_end).
+  void pass_on(size_t from, size_t from_end, size_t to, size_t to_end, const float* errors) {
+    add_product(to_end - to, rows_, from_end - from, -1.0f, {factor_.data() + from * cols_ + to, cols_}, true,
+                {errors, rows_}, work_.data() + to * rows_, rows_);
+  }
+
+  Candidate result() const {
+    Candidate out{Matrix(rows_, cols_), Mask(rows_ * cols_)};
+    for (size_t i = 0; i < cols_; ++i) {
+      for (size_t r = 0; r < rows_; ++r) {
+        out.values.row(r)[order_[i]] = work_[i * rows_ + r];
+        out.keep[r * cols_ + order_[i]] = keep_[i * rows_ + r];
+      }
+    }
+    return out;
+  }
+
+  const ErrorFeedbackTask& task_;
+  std::vector<size_t> order_;
+  size_t rows_;
+  size_t cols_;
+  std::vector<float> factor_;  // upper triangular, [cols, cols], in processing order
+  std::vector<float> work_;    // [cols, rows]
+  Mask keep_;                  // [cols, rows]
+  std::vector<float> errors_;  // [kBlock, rows]
+};
+
+}  // namespace
+
+std::optional<Candidate> run_error_feedback(const ErrorFeedbackTask& task) {
+  Feedback feedback(task, column_order(task));
+  if (!feedback.factor()) return std::nullopt;
+  return feedback.run();
+}
+
+}  // namespace lathe

@@ -1,0 +1,267 @@
+#include "compress/methods/refine.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "compress/methods/linalg.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kBlock = 128;  // columns whose moves reach the rest of the matrix together
+constexpr size_t kInner = 16;   // columns whose moves reach the rest of their block together
+constexpr size_t kRows = 16;    // rows gathered at once from the transposed matrices: a cache line of floats
+
+// Swaps within one row: the weight whose loss costs least makes room for the one that gains most.
+class RowSwaps {
+ public:
+  explicit RowSwaps(const RefineTask& task) : task_(task), cols_(task.target.cols), diagonal_(cols_), trial_(cols_) {
+    for (size_t c = 0; c < cols_; ++c) diagonal_[c] = task.gram[c * cols_ + c];
+  }
+
+  void run(size_t row, float* values, uint8_t* keep, float* gradient) {
+    for (size_t swaps = 0; swaps < cols_ / kLeastShare; ++swaps) {
+      const size_t out = cheapest_to_drop(values, keep, gradient);
+      if (out == cols_) return;
+      const float removed = values[out];
+      const float cost = removed * (diagonal_[out] * removed - 2 * gradient[out]);
+      std::copy(gradient, gradient + cols_, trial_.begin());
+      add_scaled(cols_, -removed, task_.gram.data() + out * cols_, trial_.data());
+      const size_t in = best_to_revive(keep, out);
+      if (in == cols_) return;
+      const float value = task_.grid.snap(row, in, -trial_[in] / diagonal_[in]);
+      const float gain = -value * (diagonal_[in] * value + 2 * trial_[in]);
+      if (value == 0 || !(gain - cost > kLeastGain * std::max(cost, 0.0f))) return;
+      keep[out] = 0;
+      values[out] = 0;
+      keep[in] = 1;
+      values[in] = value;
+      add_scaled(cols_, value, task_.gram.data() + in * cols_, trial_.data());
+      std::copy(trial_.begin(), trial_.end(), gradient);
+    }
+  }
+
+ private:
+  static constexpr size_t kLeastShare = 4;    // at most one swap for so many columns
+  static constexpr float kLeastGain = 1e-3f;  // relative; below it rounding errors could swap back and forth
+
+  size_t cheapest_to_drop(const float* values, const uint8_t* keep, const float* gradient) const {
+    size_t best = cols_;
+    float least = std::numeric_limits<float>::infinity();
+    for (size_t c = 0; c < cols_; ++c) {
+      const float cost = values[c] * (diagonal_[c] * values[c] - 2 * gradient[c]);
+      if (keep[c] != 0 && cost < least) {
+        least = cost;
+        best = c;
+      }
+    }
+    return best;
+  }
+
+  size_t best_to_revive(const uint8_t* keep, size_t except) const {
+    size_t best = cols_;
+    float most = 0;
+    for (size_t c = 0; c < cols_; ++c) {
+      const float gain = trial_[c] * trial_[c] / diagonal_[c];
+      if (keep[c] == 0 && c != except && gain > most) {
+        most = gain;
+        best = c;
+      }
+    }
+    return best;
+  }
+
+  const RefineTask& task_;
+  size_t cols_;
+  std::vector<float> diagonal_;
+  std::vector<float> trial_;
+};
+
+// Values, mask and gradient transposed: a column of the weight is one contiguous run over all rows.
+class Descent {
+ public:
+  Descent(const RefineTask& task, const Candidate& start)
+      : task_(task),
+        rows_(task.target.rows),
+        cols_(task.target.cols),
+        gram_(task.gram.data()),
+        values_(rows_ * cols_),
+        keep_(rows_ * cols_),
+        gradient_(rows_ * cols_, 0.0f),
+        moves_(kBlock * rows_),
+        wanted_(rows_) {
+    std::vector<float> difference(rows_ * cols_);
+    for_each_tile([&](size_t row, size_t col, size_t at) {
+      values_[at] = start.values.row(row)[col];
+      keep_[at] = start.keep[row * cols_ + col];
+      difference[at] = values_[at] - task_.target.row(row)[col];
+    });
+    add_product(cols_, rows_, cols_, 1.0f, {gram_, cols_}, false, {difference.data(), rows_}, gradient_.data(), rows_);
+  }
+
+  // Every weight in turn moves to the best value of its grid while all others stay.
+  void sweep() {
+    for (size_t first = 0; first < cols_; first += kBlock) {
+      const size_t end = std::min(first + kBlock, cols_);
+      for (size_t inner = first; inner < end; inner += kInner) {
+        const size_t inner_end = std::min(inner + kInner, end);
+        for (size_t i = inner; i < inner_end; ++i) move_column(i, moves_.data() + (i - first) * rows_, inner_end);
+        pass_on(inner, inner_end, inner_end, end, moves_.data() + (inner - first) * rows_);
+      }
+      // Within the block every move has reached what came after it, but nothing of what came before.
+      for (size_t inner = first; inner < end; inner += kInner) {
+        const size_t inner_end = std::min(inner + kInner, end);
+        catch_up(first, inner, inner_end);
+      }
+      pass_on(first, end, 0, first, moves_.data());
+      pass_on(first, end, end, cols_, moves_.data());
+    }
+  }
+
+  void swap_pass() {
+    RowSwaps swaps(task_);
+    std::vector<float> values(kRows * cols_);
+    std::vector<float> gradient(kRows * cols_);
+    Mask keep(kRows * cols_);
+    for (size_t first = 0; first < rows_; first += kRows) {
+      const size_t count = std::min(kRows, rows_ - first);
+      for (size_t c = 0; c < cols_; ++c) {
+        for (size_t r = 0; r < count; ++r) {
+          values[r * cols_ + c] = values_[c * rows_ + first + r];
+          gradient[r * cols_ + c] = gradient_[c * rows_ + first + r];
+          keep[r * cols_ + c] = keep_[c * rows_ + first + r];
+        }
+      }
+      for (size_t r = 0; r < count; ++r) {
+        swaps.run(first + r, values.data() + r * cols_, keep.data() + r * cols_, gradient.data() + r * cols_);
+      }
+      for (size_t c = 0; c < cols_; ++c) {
+        for (size_t r = 0; r < count; ++r) {
+          values_[c * rows_ + first + r] = values[r * cols_ + c];
+          gradient_[c * rows_ + first + r] = gradient[r * cols_ + c];
+          keep_[c * rows_ + first + r] = keep[r * cols_ + c];
+        }
+      }
+    }
+  }
+
+  // Weights that are kept and yet zero give up their place to those, in any row, that lower the error most.
+  void use_idle_places() {
+    std::vector<std::pair<float, size_t>> gains;  // of every weight that is not kept
+    uint64_t idle = 0;
+    for (size_t c = 0; c < cols_; ++c) {
+      for (size_t r = 0; r < rows_; ++r) {
+        const size_t at = c * rows_ + r;
+        if (keep_[at] != 0 && values_[at] == 0) ++idle;
+        if (keep_[at] == 0) gains.emplace_back(-gain_of_best(r, c), at);
+        keep_[at] = values_[at] != 0 ? 1 : 0;
+      }
+    }
+    const auto middle = gains.begin() + static_cast<ptrdiff_t>(std::min<uint64_t>(kTries * idle, gains.size()));
+    std::partial_sort(gains.begin(), middle, gains.end());
+    for (auto gain = gains.begin(); gain != middle && idle > 0; ++gain) {
+      const size_t col = gain->second / rows_;
+      const size_t row = gain->second % rows_;
+      if (!(gain_of_best(row, col) > 0)) continue;
+      const float value = best_value(row, col);
+      values_[gain->second] = value;
+      keep_[gain->second] = 1;
+      for (size_t c = 0; c < cols_; ++c) gradient_[c * rows_ + row] += value * gram_[col * cols_ + c];
+      --idle;
+    }
+  }
+
+  void write(Candidate& to) const {
+    for_each_tile([&](size_t row, size_t col, size_t at) {
+      to.values.row(row)[col] = values_[at];
+      to.keep[row * cols_ + col] = keep_[at];
+    });
+  }
+
+ private:
+  static constexpr uint64_t kTries = 4;  // candidates for each idle place
+
+  // What a weight that is zero would best become, and by how much the error would fall.
+  float best_value(size_t row, size_t col) const {
+    return task_.grid.snap(row, col, -gradient_[col * rows_ + row] / gram_[col * cols_ + col]);
+  }
+  float gain_of_best(size_t row, size_t col) const {
+    const float value = best_value(row, col);
+    return -value * (gram_[col * cols_ + col] * value + 2 * gradient_[col * rows_ + row]);
+  }
+
+  // visit(row, column, index in the transposed matrix), in tiles that are kind to the cache on both sides.
+  template <class Visit>
+  void for_each_tile(const Visit& visit) const {
+    for (size_t first = 0; first < rows_; first += kRows) {
+      const size_t end = std::min(first + kRows, rows_);
+      for (size_t c = 0; c < cols_; ++c) {
+        for (size_t r = first; r < end; ++r) visit(r, c, c * rows_ + r);
+      }
+    }
+  }
+
+  // The columns after i, up to `end`, learn of the moves at once.
+  void move_column(size_t i, float* move, size_t end) {
+    float* value = values_.data() + i * rows_;
+    const uint8_t* keep = keep_.data() + i * rows_;
+    const float* slope = gradient_.data() + i * rows_;
+    const float inverse = 1.0f / gram_[i * cols_ + i];
+    for (size_t r = 0; r < rows_; ++r) wanted_[r] = value[r] - slope[r] * inverse;
+    task_.grid.snap_column(i, wanted_.data(), move);
+    for (size_t r = 0; r < rows_; ++r) {
+      const float next = keep[r] != 0 ? move[r] : 0.0f;
+      move[r] = next - value[r];
+      value[r] = next;
+    }
+    for (size_t later = i + 1; later < end; ++later) add_move(i, later, move);
+  }
+
+  void add_move(size_t from, size_t to, const float* move) {
+    const float g = gram_[from * cols_ + to];
+    float* gradient = gradient_.data() + to * rows_;
+    for (size_t r = 0; r < rows_; ++r) gradient[r] += g * move[r];
+  }
+
+  void catch_up(size_t block, size_t inner, size_t inner_end) {
+    for (size_t i = inner; i < inner_end; ++i) {
+      for (size_t earlier = inner; earlier <= i; ++earlier) add_move(i, earlier, moves_.data() + (i - block) * rows_);
+    }
+    pass_on(inner, inner_end, block, inner, moves_.data() + (inner - block) * rows_);
+  }
+
+  // The gradient of columns [to, to_end) learns of the moves of columns [from, from_end).
+  void pass_on(size_t from, size_t from_end, size_t to, size_t to_end, const float* moves) {
+    add_product(to_end - to, rows_, from_end - from, 1.0f, {gram_ + from * cols_ + to, cols_}, true, {moves, rows_},
+                gradient_.data() + to * rows_, rows_);
+  }
+
+  const RefineTask& task_;
+  size_t rows_;
+  size_t cols_;
+  const float* gram_;
+  std::vector<float> values_;    // [cols, rows]
+  Mask keep_;                    // [cols, rows]
+  std::vector<float> gradient_;  // gram (values - target)^T, half the derivative of the error; [cols, rows]
+  std::vector<float> moves_;     // [kBlock, rows]
+  std::vector<float> wanted_;    // [rows]
+};
+
+}  // namespace
+
+void refine(const RefineTask& task, Candidate& candidate) {
+  if (task.rounds == 0) return;
+  Descent descent(task, candidate);
+  for (int round = 0; round < task.rounds; ++round) {
+    descent.sweep();
+    if (task.swap) {
+      descent.swap_pass();
+      descent.sweep();
+    }
+  }
+  if (task.swap) descent.use_idle_places();
+  descent.write(candidate);
+}
+
+}  // namespace lathe

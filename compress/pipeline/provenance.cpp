@@ -1,0 +1,82 @@
+#include "compress/pipeline/provenance.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "compress/job/version.h"
+#include "formats/artifact/checksum.h"
+#include "formats/artifact/mapped_file.h"
+
+namespace lathe {
+namespace {
+
+Json file_entry(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  Json entry = Json::object({{"file", path.filename().string()},
+                             {"bytes", static_cast<uint64_t>(file.bytes().size())},
+                             {"xxh3_128", content_hash(file)}});
+  return entry;
+}
+
+Json point_json(const CurvePoint& point, const std::string& measure) {
+  Json json = Json::object({{"step", point.step}, {"held_out_loss", point.held_out_loss}});
+  json.set(measure, point.measure);
+  return json;
+}
+
+Json stages(const std::vector<TrainingCurve>& training) {
+  Json stages = Json::array();
+  for (const TrainingCurve& curve : training) {
+    const auto best = std::find_if(curve.points.begin(), curve.points.end(),
+                                   [&](const CurvePoint& point) { return point.step == curve.best_step; });
+    Json stage = Json::object({{"stage", curve.stage}, {"steps", curve.steps}, {"tokens", curve.tokens}});
+    if (!curve.points.empty()) stage.set("first", point_json(curve.points.front(), curve.measure_name));
+    if (best != curve.points.end()) stage.set("best", point_json(*best, curve.measure_name));
+    stages.push(std::move(stage));
+  }
+  return stages;
+}
+
+}  // namespace
+
+Json provenance(const SourceModel& source, const Recipe& recipe) {
+  Json files = Json::array();
+  for (const SourceFile& file : source.checkpoint->files()) files.push(file_entry(file.path));
+  Json json = Json::object({{"lathe", kLatheVersion}, {"model", source.name}, {"source", files}});
+  if (!recipe.calibration_file.empty()) json.set("calibration", file_entry(recipe.calibration_file));
+  if (recipe.training.distills()) json.set("training", file_entry(recipe.training.data_file));
+  return json;
+}
+
+Json compression_job(const SourceModel& teacher, const SourceModel& source, const Recipe& recipe) {
+  Json own = Json::object();
+  for (const auto& [name, weight] : source.derived) {
+    Json planes = Json::array();
+    for (const Bytes plane : weight.view().planes) planes.push(checksum(plane));
+    own.append({name, std::move(planes)});
+  }
+  const std::string own_text = to_text(own);
+  return Json::object({{"recipe", recipe_json(recipe)},
+                       {"provenance", provenance(teacher, recipe)},
+                       {"program", checksum(encode_program(source.program))},
+                       {"tokenizer", checksum(encode_tokenizer(source.tokenizer))},
+                       {"derived", checksum(std::as_bytes(std::span(own_text)))}});
+}
+
+Json results(const std::vector<WeightFacts>& weights, const std::vector<TrainingCurve>& training) {
+  Json layers = Json::array();
+  for (const WeightFacts& weight : weights) {
+    Json fallbacks = Json::array();
+    for (const std::string& fallback : weight.fallbacks) fallbacks.push(fallback);
+    Json layer = Json::object({{"name", weight.name}, {"method", weight.method}});
+    if (weight.loss) layer.set("loss", *weight.loss);
+    if (weight.loss_uncorrected) layer.set("loss_uncorrected", *weight.loss_uncorrected);
+    if (!weight.fallbacks.empty()) layer.set("fallbacks", fallbacks);
+    layers.push(std::move(layer));
+  }
+  Json json = Json::object({{"layers", layers}});
+  if (!training.empty()) json.set("training", stages(training));
+  return json;
+}
+
+}  // namespace lathe

@@ -1,0 +1,134 @@
+#include "compress/program/blocks.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace lathe {
+namespace {
+
+// One past the last op that reads each value; the end of the program for what the caller gets, 0 for what nobody reads.
+std::vector<size_t> ends_of_life(const Program& program) {
+  std::vector<size_t> end(program.values.size(), 0);
+  for (size_t i = 0; i < program.ops.size(); ++i) {
+    for (const uint32_t input : program.ops[i].inputs) end[input] = i + 1;
+  }
+  for (const uint32_t output : program.outputs) end[output] = program.ops.size() + 1;
+  return end;
+}
+
+// The place before an op, and the one value that passes it.
+struct Cut {
+  size_t op = 0;
+  uint32_t value = kNone;
+};
+
+std::vector<Cut> find_cuts(const Program& program) {
+  const std::vector<size_t> end = ends_of_life(program);
+  size_t embedded = 0;  // the token streams are read before this op
+  for (size_t i = 0; i < program.ops.size(); ++i) {
+    if (program.ops[i].kind == OpKind::embedding) embedded = i + 1;
+  }
+  std::vector<Cut> cuts;
+  std::vector<uint32_t> alive = program.inputs;
+  for (size_t at = 0; at <= program.ops.size(); ++at) {
+    std::erase_if(alive, [&](uint32_t value) { return end[value] <= at; });
+    if (at >= embedded && alive.size() == 1 && program.values[alive[0]].rows == RowKind::tokens) {
+      cuts.push_back({at, alive[0]});
+    }
+    if (at < program.ops.size()) alive.push_back(program.ops[at].output);
+  }
+  return cuts;
+}
+
+// The smallest pieces between neighbouring cuts.
+std::vector<Block> find_stretches(const Program& program) {
+  std::vector<Block> stretches;
+  Cut from;
+  for (const Cut& cut : find_cuts(program)) {
+    if (cut.op > from.op) stretches.push_back({from.op, cut.op - 1, from.value, cut.value});
+    from = cut;
+  }
+  return stretches;
+}
+
+bool has_linear(const Program& program, const Block& block) {
+  return std::any_of(program.ops.begin() + static_cast<std::ptrdiff_t>(block.first),
+                     program.ops.begin() + static_cast<std::ptrdiff_t>(block.last) + 1,
+                     [](const Op& op) { return op.kind == OpKind::linear; });
+}
+
+// What has to be the same for two stretches to repeat each other.
+using Signature = std::vector<std::tuple<OpKind, uint32_t, uint32_t, uint32_t, std::vector<uint32_t>>>;
+
+Signature signature(const Program& program, const Block& stretch) {
+  Signature out;
+  for (size_t i = stretch.first; i <= stretch.last; ++i) {
+    const Op& op = program.ops[i];
+    std::vector<uint32_t> widths;
+    for (const uint32_t input : op.inputs) widths.push_back(program.values[input].width);
+    out.emplace_back(op.kind, op.mode, op.heads, program.values[op.output].width, std::move(widths));
+  }
+  return out;
+}
+
+// Stretches first, first + 1, ... that repeat with the period.
+struct Run {
+  size_t first = 0;
+  size_t period = 1;
+  size_t layers = 0;
+  size_t length() const { return period * layers; }
+};
+
+// The first longest run with that period. It begins with a linear op: norms in front belong to what comes before.
+Run longest_run(const std::vector<Signature>& signatures, const std::vector<bool>& linear, size_t period) {
+  Run best;
+  const size_t count = signatures.size();
+  for (size_t first = 0; first + 2 * period <= count; ++first) {
+    if (!linear[first]) continue;
+    size_t same = 0;
+    while (first + same + period < count && signatures[first + same] == signatures[first + same + period]) ++same;
+    const Run run{first, period, 1 + same / period};
+    if (run.layers > 1 && run.length() > best.length()) best = run;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::vector<Block> find_blocks(const Program& program) {
+  std::vector<Block> blocks;
+  for (const Block& stretch : find_stretches(program)) {
+    if (blocks.empty() || has_linear(program, stretch)) {
+      blocks.push_back(stretch);
+    } else {
+      blocks.back().last = stretch.last;
+      blocks.back().output = stretch.output;
+    }
+  }
+  return blocks;
+}
+
+// Stretches repeat where blocks do not: the norm behind the last layer would join that layer's last block alone.
+std::vector<Block> find_layers(const Program& program) {
+  const std::vector<Block> stretches = find_stretches(program);
+  std::vector<Signature> signatures;
+  std::vector<bool> linear;
+  for (const Block& stretch : stretches) {
+    signatures.push_back(signature(program, stretch));
+    linear.push_back(has_linear(program, stretch));
+  }
+  Run best;
+  for (size_t period = 1; 2 * period <= stretches.size(); ++period) {
+    const Run run = longest_run(signatures, linear, period);
+    if (run.length() > best.length()) best = run;
+  }
+  std::vector<Block> layers;
+  for (size_t layer = 0; layer < best.layers; ++layer) {
+    const Block& from = stretches[best.first + layer * best.period];
+    const Block& to = stretches[best.first + (layer + 1) * best.period - 1];
+    layers.push_back({from.first, to.last, from.input, to.output});
+  }
+  return layers;
+}
+
+}  // namespace lathe

@@ -1,0 +1,135 @@
+#include "compress/program/narrow_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/calibration/gram.h"
+#include "compress/methods/linalg.h"
+#include "compress/program/structured.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kRowsAtOnce = 4096;
+constexpr double kPriorShare = 1.0;  // tokens that Zipf's law adds for each token of the samples
+
+size_t find_token_table(const Program& program, const std::string& where) {
+  std::vector<size_t> found;
+  for (size_t i = 0; i < program.ops.size(); ++i) {
+    const Op& op = program.ops[i];
+    if (op.kind == OpKind::embedding && op.mode == static_cast<uint32_t>(Stream::tokens)) found.push_back(i);
+  }
+  if (found.size() != 1) {
+    fail(Errc::bad_recipe, message(where, ": student: embedding: the model has ", found.size(),
+                                   " ops that look up tokens, needs exactly 1"));
+  }
+  const uint32_t table = program.ops[found[0]].weights[0];
+  size_t uses = 0;
+  for (const Op& op : program.ops) uses += static_cast<size_t>(std::count(op.weights.begin(), op.weights.end(), table));
+  if (uses != 1) {
+    fail(Errc::bad_recipe, message(where, ": student: embedding: table ", program.weights[table], " is used by ", uses,
+                                   " ops, must be used by 1"));
+  }
+  return found[0];
+}
+
+// How often each token of the vocabulary is expected.
+std::vector<double> token_weights(size_t tokens, const TokenBatch& samples) {
+  std::vector<double> weights(tokens, 0.0);
+  for (const int32_t id : samples.ids) {
+    if (id >= 0 && static_cast<size_t>(id) < tokens) ++weights[static_cast<size_t>(id)];
+  }
+  double harmonic = 0;
+  for (size_t id = 0; id < tokens; ++id) harmonic += 1.0 / static_cast<double>(id + 1);
+  const double prior = kPriorShare * static_cast<double>(std::max<size_t>(samples.ids.size(), 1)) / harmonic;
+  for (size_t id = 0; id < tokens; ++id) weights[id] += prior / static_cast<double>(id + 1);
+  return weights;
+}
+
+std::vector<double> weighted_moments(const Matrix& table, const std::vector<double>& weights, ThreadPool& pool) {
+  const size_t n = table.cols;
+  std::vector<double> moments(n * n, 0.0);
+  std::vector<float> rows;
+  for (size_t first = 0; first < table.rows; first += kRowsAtOnce) {
+    const size_t count = std::min(kRowsAtOnce, table.rows - first);
+    rows.assign(table.row(first), table.row(first) + count * n);
+    for (size_t r = 0; r < count; ++r) {
+      const auto factor = static_cast<float>(std::sqrt(weights[first + r]));
+      for (size_t c = 0; c < n; ++c) rows[r * n + c] *= factor;
+    }
+    add_gram(pool, rows.data(), rows.data(), count, n, moments.data());
+  }
+  mirror(n, moments.data());
+  return moments;
+}
+
+// The directions with the most energy, [rank, width], and the share of it that they hold.
+Matrix main_directions(const std::vector<double>& moments, size_t width, size_t rank, const std::string& name,
+                       double& share) {
+  std::vector<double> vectors = moments;
+  if (!eigenvectors(width, vectors)) {
+    fail(Errc::malformed, message("table ", name, ": its second moments have no eigenvectors"));
+  }
+  Matrix directions(rank, width);
+  std::copy_n(vectors.begin(), rank * width, directions.values.begin());
+  double energy = 0;
+  for (size_t i = 0; i < width; ++i) energy += moments[i * width + i];
+  share = energy > 0 ? quadratic_form(directions, moments) / energy : 1.0;
+  return directions;
+}
+
+Matrix transpose(const Matrix& matrix) {
+  Matrix out(matrix.cols, matrix.rows);
+  for (size_t r = 0; r < matrix.rows; ++r) {
+    for (size_t c = 0; c < matrix.cols; ++c) out.row(c)[r] = matrix.row(r)[c];
+  }
+  return out;
+}
+
+// "x" of "x.weight"
+std::string stem(const std::string& name) {
+  constexpr std::string_view kEnd = ".weight";
+  return name.ends_with(kEnd) ? name.substr(0, name.size() - kEnd.size()) : name;
+}
+
+}  // namespace
+
+double narrow_token_table(SourceModel& model, uint32_t rank, const TokenBatch& samples, ThreadPool& pool) {
+  Program& program = model.program;
+  const size_t at = find_token_table(program, model.path.string());
+  const uint32_t wide = program.ops[at].output;
+  const uint32_t table_id = program.ops[at].weights[0];
+  const std::string name = program.weights[table_id];
+  const uint32_t width = program.values[wide].width;
+  if (rank < 1 || rank >= width) {
+    fail(Errc::bad_recipe, message(model.path.string(), ": student: embedding=", rank, ", must be in [1, ", width - 1,
+                                   "]: table ", name, " is ", width, " wide"));
+  }
+  const EncodedTensor tensor = model.weight(name);
+  Matrix table;
+  table.rows = tensor.rows();
+  table.cols = tensor.cols();
+  table.values = decode(tensor);
+  model.release(name);
+
+  double share = 0;
+  const std::vector<double> moments = weighted_moments(table, token_weights(table.rows, samples), pool);
+  const Matrix widen = transpose(main_directions(moments, width, rank, name, share));
+  Matrix narrow(table.rows, rank);
+  add_product(table.rows, rank, width, 1.0f, {table.values.data(), width}, false, {widen.values.data(), rank},
+              narrow.values.data(), rank);
+
+  const std::string narrow_name = stem(name) + ".narrow.weight";
+  const std::string widen_name = stem(name) + ".widen.weight";
+  model.derived.erase(name);
+  model.derived[narrow_name] = f32_weight({narrow.rows, narrow.cols}, narrow.values);
+  model.derived[widen_name] = f32_weight({widen.rows, widen.cols}, widen.values);
+  program.weights[table_id] = narrow_name;
+  const uint32_t between = program.add_value(program.values[wide].name + ".narrow", RowKind::tokens, rank);
+  program.ops[at].output = between;
+  Op widening{OpKind::linear, {between}, {program.add_weight(widen_name)}, wide, 0, 0, 0};
+  program.ops.insert(program.ops.begin() + static_cast<std::ptrdiff_t>(at) + 1, std::move(widening));
+  return share;
+}
+
+}  // namespace lathe

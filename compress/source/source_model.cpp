@@ -1,0 +1,256 @@
+#include "compress/source/source_model.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <span>
+
+#include "compress/source/architectures.h"
+#include "formats/gguf/gguf_model.h"
+#include "formats/gguf/gguf_tokenizer.h"
+#include "formats/huggingface/hf_tokenizer.h"
+#include "formats/text.h"
+
+namespace lathe {
+namespace {
+
+// One pass over the checkpoint: a NaN or infinity would spread silently through every method.
+void check_finite(const Checkpoint& checkpoint, const std::string& name) {
+  const TensorView tensor = checkpoint.tensor(name);
+  uint64_t bad = 0;
+  uint64_t first = 0;
+  const std::vector<float> values = to_f32(tensor, name);
+  for (uint64_t i = values.size(); i > 0; --i) {
+    if (std::isfinite(values[i - 1])) continue;
+    ++bad;
+    first = i - 1;
+  }
+  checkpoint.release(name);
+  if (bad != 0) {
+    fail(Errc::malformed, message(checkpoint.where(name), ": tensor ", name, " has ", bad,
+                                  " values that are not finite, the first at index ", first, ": ", values[first]));
+  }
+}
+
+void check_nothing_left_over(const Checkpoint& checkpoint, const Architecture& architecture, SourceModel& model) {
+  const std::set<std::string> used(model.program.weights.begin(), model.program.weights.end());
+  std::vector<std::string> ignored;
+  for (const std::string& name : checkpoint.names()) {
+    if (used.contains(name)) continue;
+    if (!architecture.is_ignorable(name, model.task)) {
+      fail(Errc::malformed,
+           message(checkpoint.where(name), ": tensor ", name, " ", shape_text(checkpoint.tensor(name).shape),
+                   " is not part of the ", architecture.model_type, " model that the config describes"));
+    }
+    ignored.push_back(name);
+  }
+  if (ignored.empty()) return;
+  std::string list;
+  for (const std::string& name : ignored) list += (list.empty() ? "" : ", ") + name;
+  const bool logits = model.task.classifies() || model.task.generates();
+  const char* output = logits ? "the logits do" : "the text vector does";
+  model.notes.push_back(message("left out, because ", output, " not depend on them: ", list));
+}
+
+Encoding source_encoding(DType type) {
+  if (type == DType::f16) return {ValueType::f16, Sparsity::dense, 0};
+  if (type == DType::bf16) return {ValueType::bf16, Sparsity::dense, 0};
+  return {};
+}
+
+std::string name_of(const std::filesystem::path& path, bool is_file) {
+  const auto absolute = std::filesystem::absolute(path).lexically_normal();
+  const auto last = (absolute.has_filename() ? absolute : absolute.parent_path()).filename();
+  return (is_file ? last.stem() : last).string();
+}
+
+std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".gguf") files.push_back(entry.path());
+  }
+  return files;
+}
+
+bool is_gguf_file(const std::filesystem::path& path) {
+  std::array<char, 4> magic{};
+  std::ifstream file(path, std::ios::binary);
+  file.read(magic.data(), magic.size());
+  return file && GgufFile::is_gguf(std::as_bytes(std::span(magic)));
+}
+
+void open_folder(const std::filesystem::path& folder, bool allow_requantize, SourceModel& model) {
+  model.name = name_of(folder, false);
+  const ConfigFile config(folder, {allow_requantize});
+  const Architecture& architecture = detect_architecture(config);
+  model.checkpoint = open_checkpoint(folder);
+  architecture.build({*model.checkpoint, config, read_sentence_transformer(folder)}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = read_hf_tokenizer(folder);
+}
+
+void open_gguf(const std::filesystem::path& path, bool allow_requantize, SourceModel& model) {
+  model.name = name_of(path, true);
+  const GgufModel gguf = open_gguf_model(path, allow_requantize);
+  const Architecture& architecture = detect_architecture(gguf.config);
+  model.checkpoint = gguf.checkpoint;
+  architecture.build({*gguf.checkpoint, gguf.config, std::nullopt}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = read_gguf_tokenizer(*gguf.file);
+  if (gguf.quantized.empty()) return;
+  model.notes.push_back(
+      message("the source is already quantized: ", gguf.quantized, "; everything is compared with what it decodes to"));
+}
+
+void check_model(SourceModel& model) {
+  const std::string where = model.path.string();
+  const auto shape_of = [&](const std::string& name) { return model.weight(name).shape; };
+  validate(model.program, shape_of, where);
+  if (model.task.generates()) model.tokenizer.max_length = model.task.context;
+  for (const Op& op : model.program.ops) {
+    if (op.kind != OpKind::embedding) continue;
+    const uint64_t rows = shape_of(model.program.weights[op.weights[0]])[0];
+    if (op.mode == static_cast<uint32_t>(Stream::tokens)) check_vocabulary_fits(model.tokenizer, rows, where);
+    if (op.mode == static_cast<uint32_t>(Stream::positions)) {
+      model.tokenizer.max_length = std::min<uint32_t>(model.tokenizer.max_length, static_cast<uint32_t>(rows));
+    }
+  }
+  for (const std::string& name : model.program.weights) {
+    if (!model.derived.contains(name)) check_finite(*model.checkpoint, name);
+  }
+}
+
+std::string number_text(double value) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return {digits.data(), end};
+}
+
+}  // namespace
+
+std::string task_text(const Task& task, const std::string& source) {
+  if (task.generates()) {
+    std::string text = message("kind=", task.kind, "\ndimension=", task.dimension, "\narchitecture=", task.architecture,
+                               "\ncontext=", task.context, "\n");
+    if (task.rope_theta > 0) text += "rope_theta=" + number_text(task.rope_theta) + "\n";
+    return text + message("source=", source, "\n");
+  }
+  std::string text =
+      message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
+              "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
+  for (size_t i = 0; i < task.labels.size(); ++i) text += message("label.", i, "=", task.labels[i], "\n");
+  return text;
+}
+
+void check_labels(const std::vector<std::string>& labels, const std::string& where) {
+  std::set<std::string_view> seen;
+  for (const std::string& label : labels) {
+    const auto refuse = [&](const std::string& why) {
+      fail(Errc::malformed, message(where, ": label \"", printable(label), "\" ", why));
+    };
+    if (label.empty()) refuse("is empty");
+    if (label.size() > kMaxLabelBytes) refuse(message("is longer than ", kMaxLabelBytes, " bytes"));
+    if (!is_utf8(label)) refuse("is not UTF-8");
+    const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
+    if (std::any_of(label.begin(), label.end(), is_control)) refuse("has control characters");
+    if (!seen.insert(label).second) refuse("appears twice");
+  }
+}
+
+EncodedTensor SourceModel::weight(const std::string& name) const {
+  if (const auto own = derived.find(name); own != derived.end()) return own->second.view();
+  const TensorView tensor = checkpoint->tensor(name);
+  if (tensor.dtype != DType::f64) {
+    EncodedTensor encoded{source_encoding(tensor.dtype), tensor.shape, {}};
+    encoded.planes[static_cast<size_t>(Plane::values)] = tensor.bytes;
+    return encoded;
+  }
+  EncodedBuffer& buffer = converted_[name];
+  if (buffer.shape.empty()) {
+    const std::vector<float> values = to_f32(tensor, name);
+    buffer.shape = tensor.shape;
+    const Bytes bytes = as_bytes_of(values);
+    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+  }
+  return buffer.view();
+}
+
+uint64_t SourceModel::parameters() const {
+  const std::set<std::string> constant = constant_weights(program);
+  uint64_t total = 0;
+  for (const std::string& name : program.weights) {
+    if (!constant.contains(name)) total += element_count(weight(name).shape, name);
+  }
+  return total;
+}
+
+void SourceModel::release(const std::string& name) const {
+  if (!derived.contains(name)) checkpoint->release(name);
+}
+
+uint64_t SourceModel::source_bytes() const {
+  uint64_t total = 0;
+  for (const SourceFile& file : checkpoint->files()) total += file.bytes;
+  return total;
+}
+
+SourceModel open_source(const std::filesystem::path& path, bool allow_requantize) {
+  SourceModel model;
+  model.path = path;
+  std::filesystem::path gguf;
+  if (std::filesystem::is_directory(path)) {
+    const std::vector<std::filesystem::path> files = gguf_files(path);
+    if (files.size() == 1 && !std::filesystem::exists(path / "config.json")) gguf = files[0];
+  } else if (is_gguf_file(path)) {
+    gguf = path;
+  } else {
+    fail(Errc::no_input,
+         message(path.string(), ": expected a model folder with config.json and model.safetensors, or a GGUF file"));
+  }
+  if (gguf.empty()) {
+    open_folder(path, allow_requantize, model);
+  } else {
+    open_gguf(gguf, allow_requantize, model);
+  }
+  for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
+  check_model(model);
+  return model;
+}
+
+const char* role_name(WeightRole role) {
+  constexpr const char* kNames[] = {"linear", "embedding", "head", "other"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+std::map<std::string, WeightRole> weight_roles(const Program& program) {
+  std::map<std::string, WeightRole> roles;
+  const auto is_head = [&](const Op& op) {
+    const auto& outputs = program.outputs;
+    return program.values[op.output].rows == RowKind::tokens &&
+           std::find(outputs.begin(), outputs.end(), op.output) != outputs.end();
+  };
+  for (const Op& op : program.ops) {
+    for (size_t slot = 0; slot < op.weights.size(); ++slot) {
+      if (op.weights[slot] == kNone) continue;
+      WeightRole role = WeightRole::other;
+      if (slot == 0 && op.kind == OpKind::linear) role = is_head(op) ? WeightRole::head : WeightRole::linear;
+      if (slot == 0 && op.kind == OpKind::embedding) role = WeightRole::embedding;
+      WeightRole& known = roles.try_emplace(program.weights[op.weights[slot]], role).first->second;
+      if (known != WeightRole::embedding) known = role;
+    }
+  }
+  return roles;
+}
+
+std::set<std::string> constant_weights(const Program& program) {
+  std::set<std::string> names;
+  for (const Op& op : program.ops) {
+    if (op.kind == OpKind::rope) names.insert(program.weights[op.weights[0]]);
+  }
+  return names;
+}
+
+}  // namespace lathe

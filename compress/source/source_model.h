@@ -1,0 +1,83 @@
+#pragma once
+// A full-precision model that is to be compressed: its program, and its weights where they lie.
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "formats/artifact/encoding.h"
+#include "formats/artifact/program.h"
+#include "formats/artifact/tokenizer/tokenizer_spec.h"
+#include "formats/checkpoint.h"
+#include "runtime/model.h"
+
+namespace lathe {
+
+inline constexpr const char* kEmbeddingTask = "sentence-embedding";
+inline constexpr const char* kClassificationTask = "classification";
+inline constexpr const char* kGenerationTask = "generation";
+
+/// What the model is for; stored in the artifact as key=value lines.
+struct Task {
+  std::string kind;
+  uint32_t dimension = 0;  // of the program's output: of the embedding, the number of labels, or of tokens
+  Pooling pooling = Pooling::mean;
+  bool normalize = false;
+  std::vector<std::string> labels = {};  // of a classifier: the name of each column of its logits
+
+  // Of a model that generates text; its output are the logits of the next token, a row for each token.
+  std::string architecture = {};  // "llama", "mistral", "qwen2", "qwen3", "gpt2"; for exports
+  uint32_t context = 0;           // tokens that the model was made for
+  double rope_theta = 0;          // 0: no rope; for exports, the program has the frequencies
+
+  bool classifies() const { return kind == kClassificationTask; }
+  bool generates() const { return kind == kGenerationTask; }
+};
+std::string task_text(const Task& task, const std::string& source);
+/// Throws Error{malformed} naming `where` and the label unless all are different UTF-8 text of 1 to kMaxLabelBytes
+/// bytes without control characters.
+void check_labels(const std::vector<std::string>& labels, const std::string& where);
+inline constexpr size_t kMaxLabelBytes = 256;
+
+/// Shares the checkpoint with its copies; weight views live as long as it does.
+struct SourceModel {
+  std::string name;  // of the folder, or of a GGUF file without its ending
+  std::filesystem::path path;
+  std::shared_ptr<const Checkpoint> checkpoint;
+  Program program;
+  TokenizerSpec tokenizer;
+  Task task;
+  std::vector<std::string> notes;  // what the user should know: tensors left out, defaults taken
+
+  /// Weights that are no longer those of the checkpoint: of a smaller student, or trained.
+  std::map<std::string, EncodedBuffer> derived;
+
+  /// The weight in the precision of the source. Throws Error{malformed} when it is missing.
+  EncodedTensor weight(const std::string& name) const;
+  /// Tells the system that its pages are not needed for now.
+  void release(const std::string& name) const;
+  uint64_t parameters() const;
+  uint64_t source_bytes() const;
+
+ private:
+  mutable std::map<std::string, EncodedBuffer> converted_;  // types that the runtime does not read (f64)
+};
+
+/// Opens a model folder in the layout of Hugging Face (config.json, safetensors, tokenizer), a GGUF file, or a folder
+/// that holds one GGUF file and no config.json. Checks that every tensor is there, has its shape and is finite, and
+/// that there is none too many. Throws the errors of formats/, and Error{unsupported} for an architecture that is not
+/// in kArchitectures.
+SourceModel open_source(const std::filesystem::path& path, bool allow_requantize);
+
+/// How a weight is used, which decides how it may be compressed. A head is the linear weight behind an output with a
+/// row for each token (the logits of a decoder); an embedding may be used as a head, too, and is then an embedding.
+enum class WeightRole { linear, embedding, head, other };
+const char* role_name(WeightRole role);
+std::map<std::string, WeightRole> weight_roles(const Program& program);
+/// Weights that are no parameters of the model: the frequencies of rope, which stay as precise as they are.
+std::set<std::string> constant_weights(const Program& program);
+
+}  // namespace lathe

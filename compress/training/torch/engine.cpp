@@ -1,0 +1,72 @@
+#include "compress/training/torch/engine.h"
+
+#include <ATen/Context.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include "compress/training/torch/distillation.h"
+#include "compress/training/torch/reconstruction.h"
+
+// Of OpenBLAS, where LibTorch uses it: threads are this engine's own.
+extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
+
+namespace lathe::training {
+namespace {
+
+// Training makes and frees the same large buffers over and over: handed back to the system each time, they would cost
+// more in page faults than the arithmetic done in them.
+void keep_freed_memory() {
+  constexpr int kLargestThreshold = 32 << 20;  // glibc takes no more
+  ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
+  ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  ::mallopt(M_ARENA_MAX, 1);  // the arenas of threads give back what they can whatever the thresholds say
+}
+
+class LibTorchEngine : public TrainingEngine {
+ public:
+  explicit LibTorchEngine(const at::Device& device) : device_(device) {
+    keep_freed_memory();
+    use_one_thread();
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+    if (openblas_set_num_threads != nullptr) openblas_set_num_threads(1);
+  }
+
+  std::string description() const override {
+    return message("LibTorch ", TORCH_VERSION, device_.is_cuda() ? ", CUDA" : ", CPU");
+  }
+
+  std::vector<std::vector<float>> forward(const Program& program, const WeightLookup& weights, const TokenBatch& batch,
+                                          const std::vector<uint32_t>& wanted) override {
+    const at::NoGradGuard no_gradients;
+    std::vector<at::Tensor> tensors;
+    for (const std::string& name : program.weights) tensors.push_back(decoded(weights(name), device_));
+    const Values values = interpret(program, tensors, make_tensor_batch(batch, device_), {}, wanted);
+    std::vector<std::vector<float>> result;
+    for (const uint32_t id : wanted) result.push_back(floats_of(values.at(id)));
+    return result;
+  }
+
+  std::vector<TrainingCurve> reconstruct_blocks(TrainingJob& job, Progress& progress) override {
+    return BlockReconstruction(job, progress, device_).run();
+  }
+
+  TrainingCurve distill(TrainingJob& job, Progress& progress) override {
+    return Distillation(job, progress, device_).run();
+  }
+
+ private:
+  at::Device device_;
+};
+
+}  // namespace
+
+std::unique_ptr<TrainingEngine> make_engine(TrainingDevice device) {
+  const bool has_cuda = at::globalContext().hasCUDA();
+  if (device == TrainingDevice::cuda && !has_cuda) {
+    fail(Errc::unsupported, message("--device cuda: LibTorch ", TORCH_VERSION, " finds no CUDA device here"));
+  }
+  const bool cuda = has_cuda && device != TrainingDevice::cpu;
+  return std::make_unique<LibTorchEngine>(cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU));
+}
+
+}  // namespace lathe::training

@@ -1,0 +1,27 @@
+#include "compress/training/torch/tensors.h"
+
+#include <ATen/Parallel.h>
+
+namespace lathe::training {
+
+at::Tensor tensor_of(const std::vector<float>& values, at::IntArrayRef shape, const at::Device& device) {
+  const at::Tensor view = at::from_blob(const_cast<float*>(values.data()), shape, at::kFloat);
+  return view.clone().to(device);
+}
+
+at::Tensor decoded(const EncodedTensor& tensor, const at::Device& device) {
+  const std::vector<int64_t> shape(tensor.shape.begin(), tensor.shape.end());
+  return tensor_of(decode(tensor), shape, device);
+}
+
+std::vector<float> floats_of(const at::Tensor& tensor) {
+  const at::Tensor plain = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  const auto* first = plain.data_ptr<float>();
+  return {first, first + plain.numel()};
+}
+
+void use_one_thread() {
+  if (at::get_num_threads() != 1) at::set_num_threads(1);
+}
+
+}  // namespace lathe::training

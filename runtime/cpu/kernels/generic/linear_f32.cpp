@@ -1,0 +1,26 @@
+// f32 linear for any CPU.
+
+// The order matters: each text builds on what stands before it.
+// clang-format off
+#include "runtime/cpu/kernels/kernel.h"
+#include "runtime/cpu/kernels/simd/simd_generic.h"
+#include "runtime/cpu/kernels/common/polynomial.inl.h"
+#include "runtime/cpu/kernels/common/gelu.inl.h"
+#include "runtime/cpu/kernels/common/activation.inl.h"
+// clang-format on
+
+namespace lathe::kernels {
+namespace {
+constexpr size_t kTileRows = 4;
+constexpr size_t kTileVectors = 2;
+}  // namespace
+}  // namespace lathe::kernels
+
+#include "runtime/cpu/kernels/common/linear_f32.inl.h"
+
+namespace lathe::kernels {
+
+extern const FloatLinearKernel kLinearF32Generic = {"linear_f32_generic", Isa::generic, float_packed_bytes, pack_float,
+                                                    run_float};
+
+}  // namespace lathe::kernels

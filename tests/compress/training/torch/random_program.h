@@ -1,0 +1,147 @@
+#pragma once
+// Small programs with random weights, and random tensors, for the tests of the training engine.
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compress/pipeline/linear_job.h"
+#include "compress/training/torch/interpreter.h"
+#include "runtime/model.h"
+#include "tests/compress/methods/layer_samples.h"
+
+namespace lathe::test {
+
+inline at::Tensor random_tensor(const std::vector<int64_t>& shape, uint64_t seed, at::ScalarType type = at::kFloat) {
+  at::Tensor out = at::empty(shape, at::kFloat);
+  Noise noise(seed);
+  for (int64_t i = 0; i < out.numel(); ++i) out.data_ptr<float>()[i] = noise.next();
+  return out.to(type);
+}
+
+inline EncodedBuffer encoded_f32(const std::vector<float>& values, const Shape& shape) {
+  EncodedBuffer buffer = encode_vector(values, Encoding{});
+  buffer.shape = shape;
+  return buffer;
+}
+
+/// Sequences of those lengths, of random tokens.
+inline TokenBatch random_batch(const std::vector<size_t>& lengths, int32_t vocabulary, uint64_t seed) {
+  Noise noise(seed);
+  TokenBatch batch;
+  for (const size_t length : lengths) {
+    std::vector<int32_t> ids(length);
+    for (int32_t& id : ids) id = static_cast<int32_t>((noise.next() + 1) / 2 * static_cast<float>(vocabulary));
+    batch.add(ids);
+  }
+  return batch;
+}
+
+inline double worst_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const double difference = std::abs(static_cast<double>(a[i]) - b[i]);
+    worst = difference <= worst ? worst : difference;  // NaN counts as the worst of all
+  }
+  return worst;
+}
+
+/// Adds ops one by one, each with random weights.
+struct RandomProgram {
+  Program program;
+  std::map<std::string, EncodedBuffer> weights;
+  uint64_t seed = 1;
+
+  uint32_t weight(const Shape& shape, float size, float middle = 0) {
+    const std::string name = message("w", weights.size());
+    uint64_t count = 1;
+    for (const uint64_t dim : shape) count *= dim;
+    Noise noise(seed++);
+    std::vector<float> values(count);
+    for (float& value : values) value = middle + size * noise.next();
+    weights[name] = encoded_f32(values, shape);
+    return program.add_weight(name);
+  }
+  uint32_t op(OpKind kind, std::vector<uint32_t> inputs, std::vector<uint32_t> used, uint32_t width,
+              uint32_t mode = 0) {
+    const bool pooled =
+        kind == OpKind::pool || (!inputs.empty() && program.values[inputs[0]].rows == RowKind::sequences);
+    const uint32_t out =
+        program.add_value(message("v", program.values.size()), pooled ? RowKind::sequences : RowKind::tokens, width);
+    program.ops.push_back({kind, std::move(inputs), std::move(used), out, mode, 0, 0});
+    return out;
+  }
+  uint32_t embedding(Stream stream, uint64_t rows, uint32_t width) {
+    const uint32_t table = weight({rows, width}, 1.0f);
+    return op(OpKind::embedding, {}, {table}, width, static_cast<uint32_t>(stream));
+  }
+  uint32_t linear(uint32_t x, uint32_t width, bool bias = true) {
+    const uint64_t inputs = program.values[x].width;
+    const uint32_t w = weight({width, inputs}, 1.7f / std::sqrt(static_cast<float>(inputs)));
+    const uint32_t b = bias ? weight({width}, 0.2f) : kNone;
+    return op(OpKind::linear, {x}, {w, b}, width);
+  }
+  uint32_t layer_norm(uint32_t x) {
+    const uint32_t width = program.values[x].width;
+    const uint32_t gamma = weight({width}, 0.3f, 1.0f);
+    const uint32_t beta = weight({width}, 0.3f);
+    const uint32_t out = op(OpKind::layer_norm, {x}, {gamma, beta}, width);
+    program.ops.back().epsilon = 1e-6f;
+    return out;
+  }
+  uint32_t attention(uint32_t q, uint32_t k, uint32_t v, uint32_t heads) {
+    const uint32_t out = op(OpKind::attention, {q, k, v}, {}, program.values[v].width);
+    program.ops.back().heads = heads;
+    return out;
+  }
+  uint32_t causal_attention(uint32_t q, uint32_t k, uint32_t v, uint32_t heads, uint32_t kv_heads, uint32_t window) {
+    const uint32_t out =
+        op(OpKind::attention, {q, k, v}, {}, program.values[q].width, static_cast<uint32_t>(Attention::causal));
+    program.ops.back().heads = heads;
+    program.ops.back().kv_heads = kv_heads;
+    program.ops.back().window = window;
+    return out;
+  }
+  uint32_t rms_norm(uint32_t x, uint32_t heads = 0) {
+    const uint32_t width = program.values[x].width;
+    const uint32_t gamma = weight({heads > 0 ? width / heads : width}, 0.3f, 1.0f);
+    const uint32_t out = op(OpKind::rms_norm, {x}, {gamma}, width);
+    program.ops.back().heads = heads;
+    program.ops.back().epsilon = 1e-6f;
+    return out;
+  }
+  uint32_t rope(uint32_t x, uint32_t heads, uint32_t pairs, RopePairs kind) {
+    const uint32_t frequencies = weight({pairs}, 0.4f, 0.7f);
+    const uint32_t out = op(OpKind::rope, {x}, {frequencies}, program.values[x].width, static_cast<uint32_t>(kind));
+    program.ops.back().heads = heads;
+    return out;
+  }
+  uint32_t multiply(uint32_t a, uint32_t b) { return op(OpKind::multiply, {a, b}, {}, program.values[a].width); }
+  uint32_t activation(uint32_t x, Activation kind) {
+    return op(OpKind::activation, {x}, {}, program.values[x].width, static_cast<uint32_t>(kind));
+  }
+  uint32_t add(uint32_t a, uint32_t b) { return op(OpKind::add, {a, b}, {}, program.values[a].width); }
+  uint32_t pool(uint32_t x, Pooling kind) {
+    return op(OpKind::pool, {x}, {}, program.values[x].width, static_cast<uint32_t>(kind));
+  }
+  uint32_t normalize(uint32_t x) {
+    const uint32_t out = op(OpKind::normalize, {x}, {}, program.values[x].width);
+    program.ops.back().epsilon = 1e-12f;
+    return out;
+  }
+
+  WeightLookup lookup() const {
+    return [this](const std::string& name) { return weights.at(name).view(); };
+  }
+  std::vector<at::Tensor> tensors() const {
+    std::vector<at::Tensor> out;
+    for (const std::string& name : program.weights) {
+      out.push_back(training::decoded(weights.at(name).view(), at::Device(at::kCPU)));
+    }
+    return out;
+  }
+};
+
+}  // namespace lathe::test
