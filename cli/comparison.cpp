@@ -1,5 +1,7 @@
 #include "cli/comparison.h"
 
+#include "compress/evaluation/machine.h"
+#include "compress/report/report.h"
 #include "formats/artifact/atomic_file.h"
 #include "formats/text.h"
 
@@ -129,7 +131,7 @@ void write_reports(const Report& report, const std::filesystem::path& folder) {
   check_report_folder(folder);
   write_file(folder / "report.html", report_html(report));
   write_file(folder / "report.md", report_markdown(report));
-  write_file(folder / "report.json", report_json(report) + "\n");
+  write_file(folder / "report.json", report_json(report));
 }
 
 }  // namespace lathe::cli

@@ -5,6 +5,7 @@
 #include "cli/progress.h"
 #include "cli/speed.h"
 #include "cli/text.h"
+#include "compress/evaluation/machine.h"
 #include "compress/report/report_common.h"
 
 namespace lathe::cli {

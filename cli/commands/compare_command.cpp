@@ -6,6 +6,7 @@
 #include "cli/exit_codes.h"
 #include "cli/progress.h"
 #include "cli/text.h"
+#include "compress/report/report.h"
 
 namespace lathe::cli {
 namespace {
@@ -82,7 +83,7 @@ int compare_command(const std::vector<std::string>& args) {
   const Report report = compare_artifacts(request, progress);
   progress.finish();
   if (compare.folder) write_reports(report, *compare.folder);
-  write_stdout(compare.json ? report_json(report) + "\n" : report_text(report));
+  write_stdout(compare.json ? report_json(report) : report_text(report));
   return kExitDone;
 }
 

@@ -13,8 +13,12 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/machine.h"
 #include "compress/evaluation/verify.h"
+#include "compress/pipeline/compress.h"
+#include "compress/report/report.h"
 #include "compress/training/training_data.h"
+#include "formats/artifact/atomic_file.h"
 
 namespace lathe::cli {
 namespace {
@@ -159,7 +163,7 @@ int compress_command(const std::vector<std::string>& args) {
   const bool passed = apply_gates(gates, report);
   if (a.report) write_reports(report, *a.report);
   if (a.json) {
-    write_stdout(report_json(report) + "\n");
+    write_stdout(report_json(report));
   } else if (!a.quiet) {
     write_stdout(report_text(report));
   }

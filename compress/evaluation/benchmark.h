@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/measurements.h"
 #include "runtime/kv_cache.h"
 #include "runtime/session.h"
 

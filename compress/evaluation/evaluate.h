@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/measurements.h"
 #include "compress/source/source_model.h"
 #include "runtime/text/embedder.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "compress/facts/measurements.h"
 #include "compress/job/progress.h"
-#include "compress/report/report.h"
 #include "compress/source/source_model.h"
 #include "runtime/session.h"
 #include "runtime/text/tokenizer.h"

@@ -1,3 +1,5 @@
+#include "compress/evaluation/machine.h"
+
 #include <sys/utsname.h>
 
 #include <charconv>
@@ -7,7 +9,6 @@
 #include <thread>
 
 #include "compress/job/version.h"
-#include "compress/report/report.h"
 #include "runtime/cpu/isa.h"
 
 namespace lathe {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/report_facts.h"
 #include "compress/source/source_model.h"
 #include "formats/json.h"
 #include "runtime/model.h"

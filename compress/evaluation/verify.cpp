@@ -4,8 +4,10 @@
 #include <chrono>
 #include <set>
 
+#include "compress/calibration/samples.h"
 #include "compress/evaluation/benchmark.h"
 #include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/machine.h"
 #include "compress/evaluation/measure.h"
 #include "compress/evaluation/verify_language.h"
 #include "compress/training/training_data.h"

@@ -6,8 +6,10 @@
 #include <string>
 
 #include "compress/evaluation/evaluate.h"
-#include "compress/pipeline/compress.h"
-#include "compress/report/report.h"
+#include "compress/facts/compressed_model.h"
+#include "compress/facts/report_facts.h"
+#include "compress/job/progress.h"
+#include "compress/pipeline/recipe.h"
 
 namespace lathe {
 

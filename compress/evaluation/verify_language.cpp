@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "compress/calibration/samples.h"
 #include "compress/evaluation/benchmark.h"
 #include "compress/training/training_data.h"
 

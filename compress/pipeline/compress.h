@@ -1,30 +1,13 @@
 #pragma once
 // The whole job in one call.
 
-#include <string>
-#include <vector>
-
-#include "compress/calibration/samples.h"
+#include "compress/facts/compressed_model.h"
 #include "compress/job/progress.h"
 #include "compress/pipeline/compression_plan.h"
-#include "compress/report/report.h"
 #include "compress/training/recovery.h"
 #include "formats/artifact/artifact_writer.h"
 
 namespace lathe {
-
-/// What was done, for the report; the weights themselves are in the file.
-struct CompressedModel {
-  Program program;
-  std::vector<WeightFacts> weights;  // linear and embedding weights
-  std::vector<std::string> notes;
-  std::string calibration;  // what it ran on; empty when nothing needed it
-  std::vector<TrainingCurve> training;
-  std::string training_data;
-  std::string provenance_json;
-  std::string recipe_json;
-  uint64_t file_bytes = 0;
-};
 
 /// Compresses `student` (the source itself, or what prepare_student() made of it) as planned into `out`, which is
 /// finished (the file is there) when this returns. Deterministic: the bytes depend on source, recipe and samples, not

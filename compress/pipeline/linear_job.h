@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "compress/facts/weight_facts.h"
 #include "compress/methods/layer.h"
 #include "compress/pipeline/compression_plan.h"
-#include "compress/report/report.h"
 
 namespace lathe {
 

@@ -4,8 +4,9 @@
 
 #include <vector>
 
+#include "compress/facts/measurements.h"
+#include "compress/facts/weight_facts.h"
 #include "compress/pipeline/recipe.h"
-#include "compress/report/report.h"
 #include "compress/source/source_model.h"
 
 namespace lathe {

@@ -1,159 +1,11 @@
 #pragma once
-// What was measured, as values. report_json.cpp, report_markdown.cpp and report_html.cpp turn it into text.
+// Turns measured facts into text for people and programs.
 
-#include <cstdint>
-#include <optional>
 #include <string>
-#include <vector>
+
+#include "compress/facts/report_facts.h"
 
 namespace lathe {
-
-/// One weight of a compressed model.
-struct WeightFacts {
-  std::string name;
-  std::vector<uint64_t> shape;
-  std::string role;      // "linear", "embedding", "head", "other"
-  std::string encoding;  // "int8+bitmask"
-  uint64_t bytes = 0;    // of its planes in the file
-  double sparsity = 0;
-  double bits_per_weight = 0;
-  std::optional<double> loss;              // relative output error of the layer, see compress/methods/layer.h
-  std::optional<double> loss_uncorrected;  // the same for magnitude pruning and rounding to nearest
-  std::string method;
-  std::vector<std::string> fallbacks;
-};
-
-struct SizeItem {
-  std::string label;  // "linear values", "masks", "scales", "embeddings", "norms and biases", "tokenizer", "index"
-  uint64_t bytes = 0;
-};
-
-/// One figure of a task.
-struct TaskMetric {
-  std::string key;   // in JSON: "pearson"
-  std::string name;  // for people: "Pearson"
-  double value = 0;
-  int decimals = 4;
-  bool lower_is_better = false;
-  double standard_error = 0;  // 0: not known
-};
-
-struct TaskResult {
-  std::string task;  // "sts", "cls", "lm"
-  std::string file;
-  uint64_t items = 0;
-  std::string unit;                 // of the items: "pairs", "texts", "tokens"
-  std::vector<TaskMetric> metrics;  // at least one; the first is what gates and charts use
-
-  const TaskMetric& main() const { return metrics.front(); }
-};
-
-/// Cosine between this model's output for each text and the original's.
-struct FidelityResult {
-  uint64_t texts = 0;
-  double mean = 0;
-  double minimum = 0;
-  double p05 = 0;                   // 5 % of the texts are below
-  std::optional<double> agreement;  // of classifiers: the share of texts with the same label
-};
-
-/// How far the predictions of a decoder are from the original's, at the same places of the same text.
-struct PredictionResult {
-  uint64_t tokens = 0;         // places where the next token was predicted
-  double mean_kl = 0;          // KL(original || this) of the distributions of the next token, in nats
-  double p99_kl = 0;           // 99 % of the places are at or below
-  double same_top = 0;         // share of the places with the same most probable token
-  double log_ratio = 0;        // of this perplexity to the original's
-  double log_ratio_error = 0;  // its standard error, from the differences token by token
-};
-
-/// What is timed: a forward pass of an encoder; a decoder reading a prompt, which ends with the logits after its last
-/// token (the time to the first token); or a decoder adding tokens one by one behind `depth` others.
-enum class SpeedKind : uint8_t { forward, prefill, decode };
-
-struct SpeedCase {
-  uint32_t batch = 0;
-  uint32_t length = 0;  // tokens of each sequence that a run works on
-  uint32_t threads = 0;
-  uint32_t runs = 0;
-  double p50_ms = 0;
-  double p90_ms = 0;
-  double p99_ms = 0;
-  double tokens_per_second = 0;  // at p50
-  double peak_fraction = 0;      // of the integer or f32 peak measured on this machine; 0 when it was not measured
-  SpeedKind kind = SpeedKind::forward;
-  uint32_t depth = 0;        // of decode: tokens in the cache before the first one that is timed
-  uint64_t cache_bytes = 0;  // of keys and values, 0 without a cache
-  std::string cache = {};    // how they are kept: "f16", "int8"
-};
-
-/// One column of a comparison.
-struct ModelReport {
-  std::string name;  // "original", or the file's stem
-  std::string path;
-  uint64_t file_bytes = 0;
-  uint64_t parameters = 0;
-  std::vector<SizeItem> sizes;
-  std::vector<WeightFacts> weights;
-  std::optional<TaskResult> task;
-  std::optional<FidelityResult> fidelity;
-  std::optional<PredictionResult> predictions;  // of decoders, instead of fidelity
-  std::vector<SpeedCase> speed;
-  double load_ms = 0;
-  uint64_t peak_memory_bytes = 0;  // of a process that loads and runs it, 0 when it was not measured
-  std::string isa;
-};
-
-/// How one stage of training went.
-struct CurvePoint {
-  uint64_t step = 0;
-  double train_loss = 0;  // mean since the point before
-  double held_out_loss = 0;
-  double measure = 0;
-};
-struct TrainingCurve {
-  std::string stage;               // "distillation", "block reconstruction of encoder.layer.1.output.LayerNorm"
-  std::string measure_name;        // of the held-out part: "cosine", "accuracy", "relative error"
-  std::vector<CurvePoint> points;  // the first before the first step
-  uint64_t steps = 0;
-  uint64_t tokens = 0;
-  double seconds = 0;
-  uint64_t best_step = 0;  // whose weights were kept
-  std::string outcome;     // one sentence: why it ended, what was kept
-};
-
-/// A bound the caller asked for.
-struct Gate {
-  std::string name;  // "max-drop", "min-speedup", "max-size"
-  double bound = 0;
-  double actual = 0;
-  bool passed = true;
-  std::string unit;  // "Pearson", "accuracy", "x", "bytes"
-};
-
-struct Machine {
-  std::string cpu;
-  uint32_t cores = 0;
-  std::string isa;
-  std::string system;   // kernel name and release
-  std::string version;  // of Lathe
-  std::string compiler;
-};
-
-struct Report {
-  std::string title;
-  std::vector<ModelReport> models;  // the first is the reference of every ratio
-  std::vector<Gate> gates;
-  std::vector<std::string> notes;  // fallbacks and everything else the user should know, in sentences
-  std::vector<TrainingCurve> training;
-  std::string training_data;    // its description; empty when nothing was trained
-  std::string calibration;      // "1024 lines of wikipedia.txt (96,210 tokens)" or "synthetic: ..."
-  std::string recipe_json;      // one JSON object
-  std::string provenance_json;  // one JSON object
-  double compress_seconds = 0;
-  uint64_t compress_peak_memory_bytes = 0;
-  Machine machine;
-};
 
 /// One JSON object with "schema": 1.
 std::string report_json(const Report& report);
@@ -162,10 +14,5 @@ std::string report_markdown(const Report& report);
 std::string report_html(const Report& report);
 /// A short table for a terminal of 100 columns.
 std::string report_text(const Report& report);
-
-/// What this process runs on.
-Machine this_machine();
-/// Largest resident set of this process so far, in bytes.
-uint64_t peak_resident_bytes();
 
 }  // namespace lathe

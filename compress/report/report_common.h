@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/report_facts.h"
 #include "formats/json.h"
 
 namespace lathe::reporting {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compress/report/report.h"
 #include "compress/report/report_common.h"
 #include "compress/report/report_html_parts.h"
 #include "compress/report/report_svg.h"

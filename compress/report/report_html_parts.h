@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "compress/report/report.h"
+#include "compress/facts/report_facts.h"
 #include "compress/report/report_tables.h"
 
 namespace lathe::reporting {

@@ -1,3 +1,4 @@
+#include "compress/report/report.h"
 #include "compress/report/report_common.h"
 #include "compress/report/report_training.h"
 #include "formats/artifact/error.h"

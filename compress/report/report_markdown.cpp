@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "compress/report/report.h"
 #include "compress/report/report_common.h"
 #include "compress/report/report_tables.h"
 #include "compress/report/report_training.h"

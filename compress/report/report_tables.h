@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/report_facts.h"
 
 namespace lathe::reporting {
 

@@ -2,6 +2,7 @@
 #include <array>
 #include <string_view>
 
+#include "compress/report/report.h"
 #include "compress/report/report_common.h"
 #include "compress/report/report_tables.h"
 #include "compress/report/report_training.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "compress/report/report.h"
+#include "compress/facts/report_facts.h"
 #include "compress/report/report_tables.h"
 #include "formats/json.h"
 

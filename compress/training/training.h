@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "compress/facts/measurements.h"
 #include "compress/job/progress.h"
-#include "compress/report/report.h"
 #include "compress/training/training_recipe.h"
 #include "formats/artifact/encoding.h"
 #include "formats/artifact/program.h"

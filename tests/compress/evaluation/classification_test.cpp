@@ -6,6 +6,7 @@
 #include "compress/evaluation/evaluate.h"
 #include "compress/evaluation/measure.h"
 #include "compress/evaluation/verify.h"
+#include "compress/report/report.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
 #include "tests/support/paths.h"

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compress/evaluation/language.h"
+#include "compress/report/report.h"
 #include "formats/json.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"

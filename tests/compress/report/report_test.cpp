@@ -4,19 +4,15 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <cctype>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "compress/job/version.h"
 #include "compress/report/report_common.h"
 #include "compress/report/report_svg.h"
 #include "formats/json.h"
-#include "tests/support/paths.h"
 
 namespace lathe {
 namespace {
@@ -338,27 +334,6 @@ TEST_CASE("figures are written with the digits that they deserve", "[compress][r
   CHECK(loss_text(0.0000213) == "2.1e-05");
   CHECK(shortened("abcdefghij", 7, "...") == "ab...ij");
   CHECK(shortened("\xc3\xa4\xc3\xb6\xc3\xbc\xc3\x9f", 3, ".") == "\xc3\xa4.\xc3\x9f");
-}
-
-TEST_CASE("the machine tells its instruction set, version and memory", "[compress][report]") {
-  const Machine machine = this_machine();
-  CHECK_FALSE(machine.isa.empty());
-  CHECK(machine.cores > 0);
-  CHECK_FALSE(machine.system.empty());
-  CHECK_FALSE(machine.compiler.empty());
-  CHECK(machine.version == kLatheVersion);
-  const uint64_t before = peak_resident_bytes();
-  CHECK(before > 1'000'000);
-  const std::vector<char> touched(before + 8'000'000, 1);
-  CHECK(peak_resident_bytes() >= before + 8'000'000 * size_t{touched.back() == 1});
-}
-
-TEST_CASE("the version is the one of the build", "[compress][report]") {
-  std::ifstream file(test::source_path("CMakeLists.txt"));
-  REQUIRE(file.good());
-  std::stringstream text;
-  text << file.rdbuf();
-  CHECK_THAT(text.str(), Contains("project(lathe VERSION " + std::string(kLatheVersion) + " "));
 }
 
 }  // namespace lathe

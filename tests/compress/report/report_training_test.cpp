@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compress/report/report.h"
 #include "compress/report/report_curves.h"
 #include "formats/json.h"
 
