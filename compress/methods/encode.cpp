@@ -1,6 +1,8 @@
 #include "compress/methods/encode.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "compress/methods/layer.h"
 #include "formats/artifact/half.h"
@@ -13,43 +15,43 @@ void append_u16(std::vector<std::byte>& plane, uint16_t bits) {
   plane.push_back(static_cast<std::byte>(bits >> 8));
 }
 
-// Nibbles of one row, which begins on a byte.
-class NibbleRow {
- public:
-  explicit NibbleRow(std::vector<std::byte>& plane) : plane_(plane) {}
-  void append(unsigned nibble) {
-    if (count_++ % 2 == 0) {
-      plane_.push_back(static_cast<std::byte>(nibble));
-    } else {
-      plane_.back() |= static_cast<std::byte>(nibble << 4);
-    }
-  }
-
- private:
-  std::vector<std::byte>& plane_;
-  size_t count_ = 0;
-};
-
 // Appends the stored values of rows to the planes of one encoding.
 class RowEncoder {
  public:
-  RowEncoder(const Grid& grid, EncodedBuffer& out) : grid_(grid), out_(out), cols_(out.shape.back()) {}
+  RowEncoder(const Grid& grid, EncodedBuffer& out)
+      : grid_(grid), out_(out), codec_(value_codec(out.encoding.values)), cols_(out.shape.back()) {}
 
   void append(size_t grid_row, const float* values) {
-    if (grid_.groups != 0) append_scales(grid_row);
-    if (out_.encoding.sparsity == Sparsity::bitmask) append_mask(values);
-    NibbleRow nibbles(out_.plane(Plane::values));
-    for (size_t c = 0; c < cols_; ++c) {
-      if (out_.encoding.sparsity == Sparsity::dense || values[c] != 0) append_value(grid_row, c, values[c], nibbles);
+    if (codec_.integer) append_scales(grid_row);
+    if (is_sparse()) append_mask(values);
+    std::vector<std::byte>& plane = out_.plane(Plane::values);
+    const size_t begin = plane.size();
+    if (codec_.integer) {
+      const std::vector<int8_t> stored = integers(grid_row, values);
+      plane.resize(begin + packed_bytes(codec_.type, stored.size()));
+      codec_.store_integers(stored.data(), stored.size(), plane.data() + begin);
+    } else {
+      std::vector<float> stored;
+      std::copy_if(values, values + cols_, std::back_inserter(stored), [&](float value) { return is_stored(value); });
+      plane.resize(begin + packed_bytes(codec_.type, stored.size()));
+      codec_.store_floats(stored.data(), stored.size(), plane.data() + begin);
     }
   }
 
  private:
+  bool is_sparse() const { return out_.encoding.sparsity == Sparsity::bitmask; }
+  bool is_stored(float value) const { return !is_sparse() || value != 0; }
+
   void append_scales(size_t row) {
     append_u16(out_.plane(Plane::row_scales), f32_to_bf16(grid_.row_scales[row]));
-    if (grid_.values != ValueType::int4) return;
-    NibbleRow nibbles(out_.plane(Plane::group_scales));
-    for (size_t g = 0; g < grid_.groups; ++g) nibbles.append(grid_.multipliers[row * grid_.groups + g]);
+    if (!codec_.grouped) return;
+    std::vector<std::byte>& plane = out_.plane(Plane::group_scales);
+    const size_t begin = plane.size();
+    plane.resize(begin + ceil_div(grid_.groups, 2));
+    for (size_t g = 0; g < grid_.groups; ++g) {
+      const unsigned multiplier = grid_.multipliers[row * grid_.groups + g];
+      plane[begin + g / 2] |= static_cast<std::byte>(g % 2 == 0 ? multiplier : multiplier << 4);
+    }
   }
 
   void append_mask(const float* values) {
@@ -61,26 +63,20 @@ class RowEncoder {
     }
   }
 
-  void append_value(size_t row, size_t col, float value, NibbleRow& nibbles) {
-    std::vector<std::byte>& plane = out_.plane(Plane::values);
-    if (grid_.groups != 0) {
-      const float inverse = grid_.inverse_steps[(col / grid_.group) * grid_.rows + row];
-      const auto q = static_cast<int>(std::lround(value * inverse));
-      if (grid_.values == ValueType::int4) {
-        nibbles.append(static_cast<unsigned>(q) & 15u);
-      } else {
-        plane.push_back(static_cast<std::byte>(static_cast<int8_t>(q)));
-      }
-    } else if (grid_.values == ValueType::f32) {
-      const Bytes bytes = std::as_bytes(std::span(&value, 1));
-      plane.insert(plane.end(), bytes.begin(), bytes.end());
-    } else {
-      append_u16(plane, grid_.values == ValueType::f16 ? f32_to_f16(value) : f32_to_bf16(value));
+  std::vector<int8_t> integers(size_t row, const float* values) const {
+    std::vector<int8_t> stored;
+    stored.reserve(cols_);
+    for (size_t c = 0; c < cols_; ++c) {
+      if (!is_stored(values[c])) continue;
+      const float inverse = grid_.inverse_steps[(c / grid_.group) * grid_.rows + row];
+      stored.push_back(static_cast<int8_t>(std::lround(values[c] * inverse)));
     }
+    return stored;
   }
 
   const Grid& grid_;
   EncodedBuffer& out_;
+  const ValueCodec& codec_;
   size_t cols_;
 };
 

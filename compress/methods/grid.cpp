@@ -16,7 +16,7 @@ constexpr float kLargestScale = 0x1p+120f;  // times any int8 it is still finite
 constexpr float kRounder = 0x1.8p23f;
 
 // Shares of the scale that would hold the largest weight.
-constexpr std::array<float, 10> kInt8Clips = {1.0f, 0.97f, 0.94f, 0.9f, 0.86f, 0.82f, 0.78f, 0.74f, 0.7f, 0.66f};
+constexpr std::array<float, 10> kRowScaleClips = {1.0f, 0.97f, 0.94f, 0.9f, 0.86f, 0.82f, 0.78f, 0.74f, 0.7f, 0.66f};
 // The largest group's ideal step over the row scale: which multiplier it gets, and how much it may be clipped.
 constexpr int kRowScaleSteps = 16;
 constexpr float kFewestLevels = 8.0f;
@@ -70,13 +70,13 @@ float ideal_step(const float* weights, size_t count, float lowest, float highest
   return std::max(most / highest, least / lowest);
 }
 
-float choose_int8_scale(const Row& row, float lowest, float highest) {
+float choose_row_scale(const Row& row, float lowest, float highest) {
   const size_t count = row.weights.size();
   const float ideal = ideal_step(row.weights.data(), count, lowest, highest);
   if (!(ideal > 0)) return 1.0f;
   float best_scale = storable_scale(ideal);
   float best_error = snap_error(row.weights.data(), row.importance.data(), count, best_scale, lowest, highest);
-  for (const float clip : kInt8Clips) {
+  for (const float clip : kRowScaleClips) {
     const float scale = storable_scale(ideal * clip);
     const float error = snap_error(row.weights.data(), row.importance.data(), count, scale, lowest, highest);
     if (error < best_error) {
@@ -87,14 +87,14 @@ float choose_int8_scale(const Row& row, float lowest, float highest) {
   return best_scale;
 }
 
-struct Int4Row {
+struct GroupedRow {
   float scale = 1.0f;
   float error = 0;
   std::vector<uint8_t> multipliers;
 };
 
 // The best multipliers for one row scale.
-void fit_multipliers(const Row& row, const Grid& grid, const std::vector<float>& ideals, Int4Row& candidate) {
+void fit_multipliers(const Row& row, const Grid& grid, const std::vector<float>& ideals, GroupedRow& candidate) {
   candidate.error = 0;
   for (size_t g = 0; g < ideals.size(); ++g) {
     const size_t first = g * grid.group;
@@ -118,7 +118,7 @@ void fit_multipliers(const Row& row, const Grid& grid, const std::vector<float>&
   }
 }
 
-Int4Row choose_int4_row(const Row& row, const Grid& grid) {
+GroupedRow choose_grouped_row(const Row& row, const Grid& grid) {
   std::vector<float> ideals(grid.groups);
   for (size_t g = 0; g < grid.groups; ++g) {
     const size_t first = g * grid.group;
@@ -126,10 +126,10 @@ Int4Row choose_int4_row(const Row& row, const Grid& grid) {
                            grid.highest);
   }
   const float largest = *std::max_element(ideals.begin(), ideals.end());
-  Int4Row best;
+  GroupedRow best;
   best.multipliers.assign(grid.groups, 0);
   if (!(largest > 0)) return best;
-  Int4Row candidate = best;
+  GroupedRow candidate = best;
   for (int i = 0; i < kRowScaleSteps; ++i) {
     const float share = static_cast<float>(i) / static_cast<float>(kRowScaleSteps - 1);
     candidate.scale = storable_scale(largest / (kFewestLevels * std::pow(kMostLevels / kFewestLevels, share)));
@@ -139,25 +139,16 @@ Int4Row choose_int4_row(const Row& row, const Grid& grid) {
   return best;
 }
 
-float snap_float(ValueType type, float value) {
-  if (type == ValueType::f16) return f16_to_f32(f32_to_f16(std::clamp(value, -65504.0f, 65504.0f))) + 0.0f;
-  if (type == ValueType::bf16) {
-    const float largest = bf16_to_f32(0x7f7f);
-    return bf16_to_f32(f32_to_bf16(std::clamp(value, -largest, largest))) + 0.0f;
-  }
-  return value + 0.0f;  // never a negative zero
-}
-
 Grid empty_grid(const Encoding& encoding, size_t rows, size_t cols) {
   Grid grid;
   grid.values = encoding.values;
   grid.rows = rows;
-  if (!value_codec(encoding.values).integer) return grid;
-  const bool int4 = encoding.values == ValueType::int4;
-  grid.group = int4 ? encoding.group : cols;
+  const ValueCodec& codec = value_codec(encoding.values);
+  if (!codec.integer) return grid;
+  grid.group = codec.grouped ? encoding.group : cols;
   grid.groups = ceil_div(cols, grid.group);
-  grid.lowest = int4 ? -8.0f : -127.0f;
-  grid.highest = int4 ? 7.0f : 127.0f;
+  grid.lowest = static_cast<float>(codec.lowest);
+  grid.highest = static_cast<float>(codec.highest);
   grid.row_scales.assign(grid.rows, 1.0f);
   grid.multipliers.assign(grid.rows * grid.groups, 1);
   return grid;
@@ -181,7 +172,7 @@ float storable_scale(float scale) { return bf16_to_f32(f32_to_bf16(std::clamp(sc
 
 void Grid::snap_column(size_t col, const float* in, float* out) const {
   if (groups == 0) {
-    for (size_t r = 0; r < rows; ++r) out[r] = snap_float(values, in[r]);
+    std::transform(in, in + rows, out, value_codec(values).nearest);
     return;
   }
   const float* step = steps.data() + (col / group) * rows;
@@ -192,7 +183,7 @@ void Grid::snap_column(size_t col, const float* in, float* out) const {
 }
 
 float Grid::snap(size_t row, size_t col, float value) const {
-  if (groups == 0) return snap_float(values, value);
+  if (groups == 0) return value_codec(values).nearest(value);
   const size_t at = (col / group) * rows + row;
   return snap_integer(value, inverse_steps[at], steps[at], lowest, highest);
 }
@@ -201,7 +192,6 @@ Grid choose_grid(const Matrix& weight, const Encoding& encoding, const std::vect
                  const Mask* keep) {
   Grid grid = empty_grid(encoding, weight.rows, weight.cols);
   if (grid.groups == 0) return grid;
-  const bool int4 = encoding.values == ValueType::int4;
   const std::vector<float> equal(importance.empty() ? weight.cols : 0, 1.0f);
   Row row{{}, importance.empty() ? equal : importance};
   for (size_t r = 0; r < weight.rows; ++r) {
@@ -209,12 +199,12 @@ Grid choose_grid(const Matrix& weight, const Encoding& encoding, const std::vect
     for (size_t c = 0; keep != nullptr && c < weight.cols; ++c) {
       if ((*keep)[r * weight.cols + c] == 0) row.weights[c] = 0;
     }
-    if (int4) {
-      const Int4Row best = choose_int4_row(row, grid);
+    if (value_codec(encoding.values).grouped) {
+      const GroupedRow best = choose_grouped_row(row, grid);
       grid.row_scales[r] = best.scale;
       std::copy(best.multipliers.begin(), best.multipliers.end(), grid.multipliers.begin() + r * grid.groups);
     } else {
-      grid.row_scales[r] = choose_int8_scale(row, grid.lowest, grid.highest);
+      grid.row_scales[r] = choose_row_scale(row, grid.lowest, grid.highest);
     }
   }
   set_steps(grid);
@@ -225,7 +215,7 @@ Grid grid_of(const EncodedTensor& tensor) {
   Grid grid = empty_grid(tensor.encoding, tensor.rows(), tensor.cols());
   if (grid.groups == 0) return grid;
   for (size_t r = 0; r < grid.rows; ++r) grid.row_scales[r] = row_scale(tensor, r);
-  if (tensor.encoding.values == ValueType::int4) {
+  if (value_codec(tensor.encoding.values).grouped) {
     for (size_t r = 0; r < grid.rows; ++r) {
       for (size_t g = 0; g < grid.groups; ++g) {
         grid.multipliers[r * grid.groups + g] = static_cast<uint8_t>(group_scale(tensor, r, g * grid.group));

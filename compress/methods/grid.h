@@ -14,10 +14,10 @@ namespace lathe {
 struct Grid {
   ValueType values = ValueType::f32;
   size_t rows = 0;
-  size_t group = 0;                  // columns that share a step; all of them for int8
+  size_t group = 0;                  // columns that share a step; all of them where the type is not grouped
   size_t groups = 0;                 // 0 for float types
   std::vector<float> row_scales;     // [rows], each exactly a bf16, positive and finite
-  std::vector<uint8_t> multipliers;  // [rows, groups], at most kMaxGroupScale; 1 for int8
+  std::vector<uint8_t> multipliers;  // [rows, groups], at most kMaxGroupScale; 1 where the type is not grouped
   std::vector<float> steps;          // [groups, rows]
   std::vector<float> inverse_steps;  // [groups, rows]; 0 where the step is 0
   float lowest = 0;

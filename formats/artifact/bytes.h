@@ -48,6 +48,13 @@ T load_le(const std::byte* from) {
   return value;
 }
 
+/// Writes a value as load_le() reads it.
+template <class T>
+void store_le(const T& value, std::byte* to) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  std::memcpy(to, &value, sizeof value);
+}
+
 /// Views plain values as bytes, for writing.
 template <class T>
 Bytes as_bytes_of(const std::vector<T>& values) {

@@ -9,41 +9,35 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<ValueCodec, 5> kValueCodecs = {{{ValueType::f32, "f32", 32, false},
-                                                     {ValueType::f16, "f16", 16, false},
-                                                     {ValueType::bf16, "bf16", 16, false},
-                                                     {ValueType::int8, "int8", 8, true},
-                                                     {ValueType::int4, "int4", 4, true}}};
 constexpr std::array<const char*, kPlanes> kPlaneNames = {"values", "row_scales", "group_scales", "mask"};
 
-int nibble(Bytes plane, uint64_t byte, uint64_t index) {
-  const auto both = std::to_integer<unsigned>(plane[byte + index / 2]);
-  return static_cast<int>(index % 2 == 0 ? both & 15u : both >> 4);
+bool is_sparse(const EncodedTensor& t) { return t.encoding.sparsity == Sparsity::bitmask; }
+
+bool is_kept(Bytes mask_row, uint64_t col) {
+  return ((std::to_integer<unsigned>(mask_row[col / 8]) >> (col % 8)) & 1u) != 0;
 }
 
-float read_float(ValueType type, const std::byte* at) {
-  if (type == ValueType::f32) return load_le<float>(at);
-  const auto bits = load_le<uint16_t>(at);
-  return type == ValueType::f16 ? f16_to_f32(bits) : bf16_to_f32(bits);
+Bytes mask_row(const EncodedTensor& t, uint64_t row) {
+  const uint64_t row_bytes = ceil_div(t.cols(), 8);
+  return t.plane(Plane::mask).subspan(row * row_bytes, row_bytes);
 }
 
-// One stored value, before scales: the `index`-th of the row that begins at `row_start`.
-float stored_float(const EncodedTensor& t, uint64_t row_start, uint64_t index) {
-  return read_float(t.encoding.values,
-                    t.plane(Plane::values).data() + row_start + index * (value_codec(t.encoding.values).bits / 8));
-}
-int stored_integer(const EncodedTensor& t, uint64_t row_start, uint64_t index) {
-  if (t.encoding.values == ValueType::int8) {
-    return static_cast<int8_t>(t.plane(Plane::values)[row_start + index]);
+uint64_t count_kept(const EncodedTensor& t, uint64_t row) {
+  if (!is_sparse(t)) return t.cols();
+  uint64_t kept = 0;
+  for (const std::byte byte : mask_row(t, row)) {
+    kept += static_cast<uint64_t>(std::popcount(std::to_integer<uint8_t>(byte)));
   }
-  const int bits = nibble(t.plane(Plane::values), row_start, index);
-  return bits >= 8 ? bits - 16 : bits;
+  return kept;
 }
 
-bool is_kept(const EncodedTensor& t, uint64_t row, uint64_t col) {
-  if (t.encoding.sparsity == Sparsity::dense) return true;
-  const auto byte = t.plane(Plane::mask)[row * ceil_div(t.cols(), 8) + col / 8];
-  return ((std::to_integer<unsigned>(byte) >> (col % 8)) & 1u) != 0;
+// The stored values of a row stand at its end; moves each to its column and puts zeros between them.
+template <class T>
+void spread(const EncodedTensor& t, uint64_t row, uint64_t kept, T* out) {
+  if (!is_sparse(t)) return;
+  const Bytes mask = mask_row(t, row);
+  uint64_t next = t.cols() - kept;
+  for (uint64_t col = 0; col < t.cols(); ++col) out[col] = is_kept(mask, col) ? out[next++] : T{0};
 }
 
 void check_plane_size(const EncodedTensor& t, const std::string& name, Plane plane, uint64_t expected) {
@@ -76,12 +70,20 @@ void check_scales(const EncodedTensor& t, const std::string& name) {
 }
 
 void check_values(const EncodedTensor& t, const std::string& name) {
-  const uint64_t size = value_codec(t.encoding.values).bits / 8;
+  constexpr uint64_t kAtOnce = 1024;
+  const ValueCodec& codec = value_codec(t.encoding.values);
+  const uint64_t size = codec.bits / 8;
   const Bytes values = t.plane(Plane::values);
-  for (uint64_t at = 0; at < values.size(); at += size) {
-    if (!std::isfinite(read_float(t.encoding.values, values.data() + at))) {
-      fail(Errc::malformed, message("tensor ", name, ": plane values has a non-finite number at offset ", at));
-    }
+  const uint64_t count = values.size() / size;
+  std::array<float, kAtOnce> some;
+  for (uint64_t first = 0; first < count; first += kAtOnce) {
+    const uint64_t taken = std::min(kAtOnce, count - first);
+    codec.load_floats(values.data() + first * size, taken, some.data());
+    const auto end = some.begin() + static_cast<std::ptrdiff_t>(taken);
+    const auto bad = std::find_if(some.begin(), end, [](float value) { return !std::isfinite(value); });
+    if (bad == end) continue;
+    const uint64_t at = (first + static_cast<uint64_t>(bad - some.begin())) * size;
+    fail(Errc::malformed, message("tensor ", name, ": plane values has a non-finite number at offset ", at));
   }
 }
 
@@ -99,7 +101,6 @@ EncodedTensor EncodedBuffer::view() const {
   return tensor;
 }
 
-const ValueCodec& value_codec(ValueType type) { return kValueCodecs[static_cast<size_t>(type)]; }
 const char* plane_name(Plane plane) { return kPlaneNames[static_cast<size_t>(plane)]; }
 
 std::string encoding_name(const Encoding& encoding) {
@@ -110,8 +111,8 @@ std::string encoding_name(const Encoding& encoding) {
 
 bool is_known(const Encoding& encoding) {
   const bool known =
-      static_cast<size_t>(encoding.values) < kValueCodecs.size() && encoding.sparsity <= Sparsity::bitmask;
-  return known && (encoding.values == ValueType::int4) == (encoding.group != 0);
+      static_cast<size_t>(encoding.values) < value_codecs().size() && encoding.sparsity <= Sparsity::bitmask;
+  return known && value_codec(encoding.values).grouped == (encoding.group != 0);
 }
 
 uint64_t plane_bytes(const Encoding& encoding, uint64_t rows, uint64_t cols, Plane plane) {
@@ -141,7 +142,7 @@ void validate(const EncodedTensor& t, const std::string& name) {
   for (const Plane plane : {Plane::row_scales, Plane::group_scales, Plane::mask}) {
     check_plane_size(t, name, plane, plane_bytes(t.encoding, t.rows(), t.cols(), plane));
   }
-  if (t.encoding.sparsity == Sparsity::bitmask) {
+  if (is_sparse(t)) {
     check_mask_padding(t, name);
     check_plane_size(t, name, Plane::values, row_starts(t).back());
   } else {
@@ -156,24 +157,18 @@ void validate(const EncodedTensor& t, const std::string& name) {
 
 std::vector<uint64_t> row_starts(const EncodedTensor& t) {
   std::vector<uint64_t> starts(t.rows() + 1, 0);
-  const uint64_t mask_row = ceil_div(t.cols(), 8);
   for (uint64_t row = 0; row < t.rows(); ++row) {
-    uint64_t kept = t.cols();
-    if (t.encoding.sparsity == Sparsity::bitmask) {
-      kept = 0;
-      for (const std::byte byte : t.plane(Plane::mask).subspan(row * mask_row, mask_row)) {
-        kept += static_cast<uint64_t>(std::popcount(std::to_integer<uint8_t>(byte)));
-      }
-    }
-    starts[row + 1] = starts[row] + packed_bytes(t.encoding.values, kept);
+    starts[row + 1] = starts[row] + packed_bytes(t.encoding.values, count_kept(t, row));
   }
   return starts;
 }
 
 int group_scale(const EncodedTensor& t, uint64_t row, uint64_t col) {
-  if (t.encoding.values != ValueType::int4) return 1;
+  if (t.encoding.group == 0) return 1;
   const uint64_t row_bytes = ceil_div(group_count(t.encoding, t.cols()), 2);
-  return nibble(t.plane(Plane::group_scales), row * row_bytes, col / t.encoding.group);
+  const uint64_t group = col / t.encoding.group;
+  const auto both = std::to_integer<unsigned>(t.plane(Plane::group_scales)[row * row_bytes + group / 2]);
+  return static_cast<int>(group % 2 == 0 ? both & 15u : both >> 4);
 }
 
 float row_scale(const EncodedTensor& t, uint64_t row) {
@@ -181,11 +176,14 @@ float row_scale(const EncodedTensor& t, uint64_t row) {
 }
 
 void decode_row_integers(const EncodedTensor& t, uint64_t row, uint64_t row_start, int8_t* out) {
-  uint64_t stored = 0;
-  for (uint64_t col = 0; col < t.cols(); ++col) {
-    out[col] = is_kept(t, row, col)
-                   ? static_cast<int8_t>(stored_integer(t, row_start, stored++) * group_scale(t, row, col))
-                   : int8_t{0};
+  const uint64_t kept = count_kept(t, row);
+  const std::byte* packed = t.plane(Plane::values).data() + row_start;
+  value_codec(t.encoding.values).load_integers(packed, kept, out + (t.cols() - kept));
+  spread(t, row, kept, out);
+  for (uint64_t first = 0; t.encoding.group != 0 && first < t.cols(); first += t.encoding.group) {
+    const int scale = group_scale(t, row, first);
+    const uint64_t end = std::min<uint64_t>(first + t.encoding.group, t.cols());
+    for (uint64_t col = first; col < end; ++col) out[col] = static_cast<int8_t>(out[col] * scale);
   }
 }
 
@@ -197,10 +195,10 @@ void decode_row(const EncodedTensor& t, uint64_t row, uint64_t row_start, float*
     std::transform(integers.begin(), integers.end(), out, [scale](int8_t q) { return scale * static_cast<float>(q); });
     return;
   }
-  uint64_t stored = 0;
-  for (uint64_t col = 0; col < t.cols(); ++col) {
-    out[col] = is_kept(t, row, col) ? stored_float(t, row_start, stored++) : 0.0f;
-  }
+  const uint64_t kept = count_kept(t, row);
+  const std::byte* packed = t.plane(Plane::values).data() + row_start;
+  value_codec(t.encoding.values).load_floats(packed, kept, out + (t.cols() - kept));
+  spread(t, row, kept, out);
 }
 
 std::vector<float> decode(const EncodedTensor& t) {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "formats/artifact/tensor.h"
+#include "formats/artifact/values/value_codec.h"
 
 namespace lathe {
 
 // The numbers of these enumerations are in files: they never change, they only grow.
-enum class ValueType : uint8_t { f32 = 0, f16 = 1, bf16 = 2, int8 = 3, int4 = 4 };
 enum class Sparsity : uint8_t { dense = 0, bitmask = 1 };
 enum class Plane : uint8_t { values = 0, row_scales = 1, group_scales = 2, mask = 3 };
 inline constexpr size_t kPlanes = 4;
@@ -20,14 +20,14 @@ inline constexpr size_t kPlanes = 4;
 struct Encoding {
   ValueType values = ValueType::f32;
   Sparsity sparsity = Sparsity::dense;
-  uint32_t group = 0;  // int4: columns that share one group scale; 0 for every other type
+  uint32_t group = 0;  // grouped types: columns that share one group scale; 0 for every other type
 
   bool operator==(const Encoding&) const = default;
 };
 
 /// Integer values times their group multiplier always fit an int8: weight = row_scale * (group_scale * value), with
-/// value in [-8, 7] and group_scale in [0, 15] for int4, and group_scale = 1 for int8. So every integer encoding
-/// expands exactly to int8 with one scale a row, and one int8 kernel runs them all
+/// value in [-8, 7] and group_scale in [0, 15] for int4, and group_scale = 1 for int8. Therefore every integer encoding
+/// expands exactly to int8 with one scale for each row, and one int8 kernel runs them all
 /// (docs/decisions/0002-two-level-int4.md).
 inline constexpr int kMaxGroupScale = 15;
 inline constexpr uint32_t kDefaultGroup = 32;
@@ -55,14 +55,6 @@ struct EncodedBuffer {
   EncodedTensor view() const;
 };
 
-/// One row of the table of value types.
-struct ValueCodec {
-  ValueType type;
-  const char* name;
-  uint32_t bits;
-  bool integer;
-};
-const ValueCodec& value_codec(ValueType type);
 const char* plane_name(Plane plane);
 /// "f32", "int8+bitmask", "int4/32", "int4/32+bitmask"
 std::string encoding_name(const Encoding& encoding);
@@ -84,9 +76,10 @@ void validate(const EncodedTensor& tensor, const std::string& name);
 /// Where each row's values begin in the values plane, in bytes; rows() + 1 entries. The tensor is valid.
 std::vector<uint64_t> row_starts(const EncodedTensor& tensor);
 
-/// The reference decode, slow and obvious: writes the cols() weights of one row. `row_start` is row_starts()[row].
+/// The reference decode, plain rather than fast: writes the cols() weights of one row. `row_start` is
+/// row_starts()[row].
 void decode_row(const EncodedTensor& tensor, uint64_t row, uint64_t row_start, float* out);
-/// The same for integer encodings, before the row scale: exact integers in [-128, 127].
+/// Writes the row of an integer encoding before the row scale: exact integers in [-128, 127].
 void decode_row_integers(const EncodedTensor& tensor, uint64_t row, uint64_t row_start, int8_t* out);
 /// The scale of one row of an integer encoding.
 float row_scale(const EncodedTensor& tensor, uint64_t row);

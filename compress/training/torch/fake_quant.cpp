@@ -24,7 +24,7 @@ FakeQuantizer::FakeQuantizer(const EncodedTensor& tensor, const at::Device& devi
   lowest_ = grid.lowest;
   highest_ = grid.highest;
   initial_ = tensor_of(grid.row_scales, {static_cast<int64_t>(grid.rows), 1}, device);
-  if (tensor.encoding.values == ValueType::int4) multipliers_ = expanded_multipliers(grid, tensor.cols(), device);
+  if (value_codec(tensor.encoding.values).grouped) multipliers_ = expanded_multipliers(grid, tensor.cols(), device);
 }
 
 at::Tensor FakeQuantizer::scales(const at::Tensor& log_scales) const {
