@@ -42,7 +42,7 @@ class Generation {
     }
     cache_.emplace(session.model(), prompts.size(), capacity, options.cache);
     const Program& program = session.model().program();
-    width_ = program.values[program.outputs[0]].width;
+    width_ = program.values[program.outputs[0]].shape.size();
     logits_.resize(prompts.size() * width_);
   }
 
@@ -105,11 +105,12 @@ class Generation {
 }  // namespace
 
 bool is_generator(const Program& program) {
-  const auto causal = static_cast<uint32_t>(Attention::causal);
   bool attends = false;
   for (const Op& op : program.ops) {
-    if (op.kind == OpKind::pool || (op.kind == OpKind::attention && op.mode != causal)) return false;
-    attends = attends || op.kind == OpKind::attention;
+    if (op.is<ops::Pool>()) return false;
+    const auto* attention = op.as<ops::Attention>();
+    if (attention != nullptr && attention->mask != AttentionMask::causal) return false;
+    attends = attends || attention != nullptr;
   }
   return attends && program.inputs.empty() && program.outputs.size() == 1 &&
          program.values[program.outputs[0]].rows == RowKind::tokens;

@@ -21,8 +21,8 @@ KvCache::KvCache(const Model& model, size_t sequences, size_t capacity, CacheTyp
   for (const Segment& segment : model.plan().segments) {
     if (segment.kind != SegmentKind::attention) continue;
     Layer layer;
-    layer.heads = segment.op.kv_heads;
-    layer.head_width = model.program().values[segment.op.inputs[1]].width / segment.op.kv_heads;
+    layer.heads = segment.op.as<ops::Attention>()->kv_heads;
+    layer.head_width = model.program().values[segment.op.inputs[1]].shape.size() / layer.heads;
     layer.value_stride = round_up(layer.head_width, kBlock);
     layer.key_bytes = checked_mul(padded_, layer.head_width * element_bytes(), what);
     const size_t scale_bytes = type == CacheType::int8 ? 2 * padded_ * sizeof(float) : 0;

@@ -13,16 +13,16 @@ Model::Model(Program program, const WeightLookup& weights, const std::string& wh
   };
   for (const Op& op : program_.ops) {
     const auto name = [&](size_t slot) { return program_.weights[op.weights[slot]]; };
-    if (op.kind == OpKind::embedding) {
+    if (const auto* embedding = op.as<ops::Embedding>()) {
       const EncodedTensor table = weights(name(0));
       const auto [at, is_new] = store_->tables.try_emplace(name(0), kernels_, table);
       if (is_new) note(name(0), table, at->second.kernel_name());
       size_t* const bounds[] = {&vocabulary_size_, &max_tokens_, &segment_kinds_};
-      *bounds[op.mode] = std::min<size_t>(*bounds[op.mode], table.rows());
-    } else if (op.kind == OpKind::linear) {
+      size_t& bound = *bounds[static_cast<size_t>(embedding->stream)];
+      bound = std::min<size_t>(bound, table.rows());
+    } else if (op.is<ops::Linear>()) {
       const EncodedTensor weight = weights(name(0));
-      const bool has_bias = op.weights.size() > 1 && op.weights[1] != kNone;
-      const std::optional<EncodedTensor> bias = has_bias ? std::optional(weights(name(1))) : std::nullopt;
+      const std::optional<EncodedTensor> bias = op.has_weight(1) ? std::optional(weights(name(1))) : std::nullopt;
       const auto [at, is_new] = store_->linear.try_emplace(linear_key(program_, op), kernels_, store_->memory, weight,
                                                            bias ? &*bias : nullptr);
       if (is_new) note(name(0), weight, at->second.kernel_name());

@@ -159,7 +159,7 @@ std::vector<float> Session::embed(const TokenBatch& batch) {
   if (program.outputs.size() != 1 || out.rows != RowKind::sequences || !program.inputs.empty()) {
     fail(Errc::usage, "this model does not give one embedding for each text");
   }
-  std::vector<float> result(batch.sequences() * out.width);
+  std::vector<float> result(batch.sequences() * out.shape.size());
   float* const outputs[] = {result.data()};
   run(batch, {}, outputs);
   return result;
@@ -277,7 +277,7 @@ void Session::run_pool(const Chunk& chunk, const Op& op, Worker& worker) {
     const size_t length = chunk.batch->length(chunk.first_sequence + s);
     const Rows in{&chunk, &worker, &worker, {first, length, chunk.first_token() + first}};
     const Rows out{&chunk, &worker, &worker, {s, 1, chunk.first_sequence + s}};
-    pool_rows(static_cast<Pooling>(op.mode), address(op.inputs[0], in), length, width, address(op.output, out));
+    pool_rows(op.as<ops::Pool>()->pooling, address(op.inputs[0], in), length, width, address(op.output, out));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
+#include "formats/artifact/op_table.h"
 
 namespace lathe::cli {
 namespace {
@@ -46,7 +47,7 @@ Contents gather(const std::string& file) {
   contents.facts = describe(opened, artifact.file().path());
   contents.task = task_fields(artifact);
   for (const Op& op : artifact.program().ops) {
-    const std::string name = op_traits(op.kind).name;
+    const std::string name = op_name(op.attributes);
     const auto at = std::find_if(contents.ops.begin(), contents.ops.end(),
                                  [&](const auto& counted) { return counted.first == name; });
     if (at == contents.ops.end()) {

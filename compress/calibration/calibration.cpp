@@ -117,7 +117,7 @@ struct Calibration::Track {
     for (const uint32_t id : wanted) {
       const size_t rows = program.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences();
       if (!keep && range > 0) next.at(id)[range].swap(next.at(id)[range - 1]);
-      next.at(id)[range].resize(rows * program.values[id].width);
+      next.at(id)[range].resize(rows * program.values[id].shape.size());
       out.push_back(next.at(id)[range].data());
     }
     session->run(batch, in, out);
@@ -152,8 +152,8 @@ bool Calibration::fits(const Program& original, size_t op) const {
   const TokenBatch& batch = samples_.batch;
   size_t floats = 0;
   for (const uint32_t id : live_values(original, op)) {
-    floats +=
-        original.values[id].width * (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
+    floats += original.values[id].shape.size() *
+              (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
   }
   return floats * sizeof(float) <= kKeptBytes;
 }
@@ -180,7 +180,7 @@ void Calibration::skip(const Program& original, const Program& compressed, size_
 }
 
 InputStatistics Calibration::collect(const Program& original, const Program& compressed, size_t op) {
-  const size_t width = original.values[original.ops[op].inputs[0]].width;
+  const size_t width = original.values[original.ops[op].inputs[0]].shape.size();
   InputStatistics statistics;
   statistics.width = width;
   statistics.gram.assign(width * width, 0.0);

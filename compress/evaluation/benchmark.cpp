@@ -90,7 +90,7 @@ class DecoderContestant : public Contestant {
       : Contestant(model, what.batch, what.tokens, threads),
         case_(what),
         cache_(model, what.batch, size_t{what.depth} + what.tokens, what.cache),
-        logits_(what.batch * size_t{model.program().values[model.program().outputs[0]].width}) {
+        logits_(what.batch * size_t{model.program().values[model.program().outputs[0]].shape.size()}) {
     if (what.kind == SpeedKind::decode) steps_ = columns();
     if (what.depth > 0) add(spread_tokens(model, what.batch, what.depth));
   }

@@ -16,7 +16,7 @@ constexpr uint32_t kDefaultLength = 512;
 size_t vocabulary_of(const Session& session) {
   const Program& program = session.model().program();
   if (!is_generator(program)) fail(Errc::usage, "the model does not predict text: perplexity needs a decoder");
-  return program.values[program.outputs[0]].width;
+  return program.values[program.outputs[0]].shape.size();
 }
 
 // Logits of every token of one window, in memory that is used again.

@@ -181,7 +181,7 @@ Task stored_task(const Artifact& artifact) {
   const Program& program = artifact.program();
   Task task;
   task.kind = kEmbeddingTask;
-  task.dimension = program.values[program.outputs[0]].width;
+  task.dimension = program.values[program.outputs[0]].shape.size();
   for (const auto& [key, value] : task_fields(artifact)) {
     if (key == "kind") task.kind = value;
     if (key == "pooling") task.pooling = pooling_named(value, artifact);

@@ -80,7 +80,7 @@ class Pipeline {
     const auto roles = weight_roles(program);
     std::vector<std::vector<size_t>> groups;
     for (size_t i = 0; i < program.ops.size(); ++i) {
-      if (program.ops[i].kind != OpKind::linear) continue;
+      if (!program.ops[i].is<ops::Linear>()) continue;
       if (roles.at(program.weights[program.ops[i].weights[0]]) != WeightRole::linear) continue;
       const bool same = !groups.empty() && program.ops[groups.back().back()].inputs == program.ops[i].inputs;
       if (!same) groups.emplace_back();
@@ -227,8 +227,9 @@ class Pipeline {
 
   void widen_inputs(const std::string& weight) {
     for (Op& op : result_.program.ops) {
-      if (op.kind != OpKind::linear || result_.program.weights[op.weights[0]] != weight) continue;
-      op.mode = static_cast<uint32_t>(InputBits::sixteen);
+      auto* linear = op.as<ops::Linear>();
+      if (linear == nullptr || result_.program.weights[op.weights[0]] != weight) continue;
+      linear->input_bits = InputBits::sixteen;
       ++wide_;
     }
   }

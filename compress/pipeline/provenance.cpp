@@ -6,6 +6,7 @@
 #include "compress/job/version.h"
 #include "formats/artifact/checksum.h"
 #include "formats/artifact/mapped_file.h"
+#include "formats/artifact/program_section.h"
 
 namespace lathe {
 namespace {

@@ -26,7 +26,7 @@ std::vector<Cut> find_cuts(const Program& program) {
   const std::vector<size_t> end = ends_of_life(program);
   size_t embedded = 0;  // the token streams are read before this op
   for (size_t i = 0; i < program.ops.size(); ++i) {
-    if (program.ops[i].kind == OpKind::embedding) embedded = i + 1;
+    if (program.ops[i].is<ops::Embedding>()) embedded = i + 1;
   }
   std::vector<Cut> cuts;
   std::vector<uint32_t> alive = program.inputs;
@@ -54,19 +54,21 @@ std::vector<Block> find_stretches(const Program& program) {
 bool has_linear(const Program& program, const Block& block) {
   return std::any_of(program.ops.begin() + static_cast<std::ptrdiff_t>(block.first),
                      program.ops.begin() + static_cast<std::ptrdiff_t>(block.last) + 1,
-                     [](const Op& op) { return op.kind == OpKind::linear; });
+                     [](const Op& op) { return op.is<ops::Linear>(); });
 }
 
 // What has to be the same for two stretches to repeat each other.
-using Signature = std::vector<std::tuple<OpKind, uint32_t, uint32_t, uint32_t, std::vector<uint32_t>>>;
+using Signature = std::vector<std::tuple<Attributes, uint32_t, std::vector<uint32_t>>>;
 
 Signature signature(const Program& program, const Block& stretch) {
   Signature out;
   for (size_t i = stretch.first; i <= stretch.last; ++i) {
     const Op& op = program.ops[i];
     std::vector<uint32_t> widths;
-    for (const uint32_t input : op.inputs) widths.push_back(program.values[input].width);
-    out.emplace_back(op.kind, op.mode, op.heads, program.values[op.output].width, std::move(widths));
+    for (const uint32_t input : op.inputs) widths.push_back(program.values[input].shape.size());
+    Attributes attributes = op.attributes;
+    if (auto* attention = std::get_if<ops::Attention>(&attributes)) attention->window = 0;  // may differ by layer
+    out.emplace_back(attributes, program.values[op.output].shape.size(), std::move(widths));
   }
   return out;
 }

@@ -17,7 +17,8 @@ size_t find_token_table(const Program& program, const std::string& where) {
   std::vector<size_t> found;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
-    if (op.kind == OpKind::embedding && op.mode == static_cast<uint32_t>(Stream::tokens)) found.push_back(i);
+    const auto* embedding = op.as<ops::Embedding>();
+    if (embedding != nullptr && embedding->stream == Stream::tokens) found.push_back(i);
   }
   if (found.size() != 1) {
     fail(Errc::bad_recipe, message(where, ": student: embedding: the model has ", found.size(),
@@ -100,7 +101,7 @@ double narrow_token_table(SourceModel& model, uint32_t rank, const TokenBatch& s
   const uint32_t wide = program.ops[at].output;
   const uint32_t table_id = program.ops[at].weights[0];
   const std::string name = program.weights[table_id];
-  const uint32_t width = program.values[wide].width;
+  const uint32_t width = program.values[wide].shape.size();
   if (rank < 1 || rank >= width) {
     fail(Errc::bad_recipe, message(model.path.string(), ": student: embedding=", rank, ", must be in [1, ", width - 1,
                                    "]: table ", name, " is ", width, " wide"));
@@ -127,7 +128,7 @@ double narrow_token_table(SourceModel& model, uint32_t rank, const TokenBatch& s
   program.weights[table_id] = narrow_name;
   const uint32_t between = program.add_value(program.values[wide].name + ".narrow", RowKind::tokens, rank);
   program.ops[at].output = between;
-  Op widening{OpKind::linear, {between}, {program.add_weight(widen_name)}, wide, 0, 0, 0};
+  Op widening{ops::Linear{}, {between}, {program.add_weight(widen_name)}, wide};
   program.ops.insert(program.ops.begin() + static_cast<std::ptrdiff_t>(at) + 1, std::move(widening));
   return share;
 }

@@ -53,7 +53,7 @@ class Neighbours {
     for (at = 0; at < program_.ops.size(); ++at) {
       const Op& op = program_.ops[at];
       const bool found = writes ? op.output == value : !op.inputs.empty() && op.inputs[0] == value;
-      if (found && op.kind == OpKind::linear && uses_.owns_weights(op)) return true;
+      if (found && op.is<ops::Linear>() && uses_.owns_weights(op)) return true;
     }
     return false;
   }
@@ -62,17 +62,21 @@ class Neighbours {
   Uses uses_;
 };
 
-std::vector<ParallelParts> find_parts(const Program& program, OpKind kind) {
+template <class Kind>
+std::vector<ParallelParts> find_parts(const Program& program) {
   const Neighbours neighbours(program);
   std::vector<ParallelParts> found;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
     ParallelParts parts;
-    if (op.kind != kind || program.values[op.output].rows != RowKind::tokens) continue;
+    if (!op.is<Kind>() || program.values[op.output].rows != RowKind::tokens) continue;
     if (!neighbours.find(i, parts)) continue;
-    if (op.kv_heads != 0 && op.kv_heads != op.heads) continue;  // heads share keys and values
-    const uint32_t width = program.values[op.output].width;
-    parts.count = kind == OpKind::attention ? op.heads : width;
+    const uint32_t width = program.values[op.output].shape.size();
+    parts.count = width;
+    if (const auto* attention = op.as<ops::Attention>()) {
+      if (attention->kv_heads != attention->heads) continue;  // heads share keys and values
+      parts.count = attention->heads;
+    }
     parts.width = width / parts.count;
     found.push_back(std::move(parts));
   }
@@ -238,13 +242,13 @@ void keep_rows(SourceModel& model, const Op& linear, const std::vector<size_t>& 
     EncodedBuffer reduced = f32_weight(shape, chosen_rows(decode(tensor), cols, rows));
     model.derived[name] = std::move(reduced);
   }
-  model.program.values[linear.output].width = static_cast<uint32_t>(rows.size());
+  model.program.values[linear.output].shape = static_cast<uint32_t>(rows.size());
 }
 
 }  // namespace
 
-std::vector<ParallelParts> find_heads(const Program& program) { return find_parts(program, OpKind::attention); }
-std::vector<ParallelParts> find_neurons(const Program& program) { return find_parts(program, OpKind::activation); }
+std::vector<ParallelParts> find_heads(const Program& program) { return find_parts<ops::Attention>(program); }
+std::vector<ParallelParts> find_neurons(const Program& program) { return find_parts<ops::Activation>(program); }
 
 EncodedBuffer f32_weight(Shape shape, const std::vector<float>& values) {
   EncodedBuffer buffer;
@@ -284,10 +288,9 @@ void apply_reduction(SourceModel& model, const ParallelParts& parts, const Reduc
   const std::vector<size_t> kept = indices_of(reduction.kept, parts.width);
   for (const size_t op : parts.before) keep_rows(model, model.program.ops[op], kept);
   Op& between = model.program.ops[parts.between];
-  model.program.values[between.output].width = static_cast<uint32_t>(kept.size());
-  if (between.kind == OpKind::attention) {
-    between.heads = static_cast<uint32_t>(reduction.kept.size());
-    if (between.kv_heads != 0) between.kv_heads = between.heads;
+  model.program.values[between.output].shape = static_cast<uint32_t>(kept.size());
+  if (auto* attention = between.as<ops::Attention>()) {
+    attention->heads = attention->kv_heads = static_cast<uint32_t>(reduction.kept.size());
   }
 
   const Op& behind = model.program.ops[parts.behind];

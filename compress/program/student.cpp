@@ -218,9 +218,9 @@ void check_decoder(const SourceModel& model, const StudentSpec& spec) {
     refuse(message("neurons=", *spec.neurons), "neurons behind a gate cannot be taken out");
   }
   const auto& ops = model.program.ops;
-  const uint32_t head = ops.back().kind == OpKind::linear ? ops.back().weights[0] : kNone;
+  const uint32_t head = ops.back().is<ops::Linear>() ? ops.back().weights[0] : kNone;
   const bool tied = std::any_of(ops.begin(), ops.end(),
-                                [&](const Op& op) { return op.kind == OpKind::embedding && op.weights[0] == head; });
+                                [&](const Op& op) { return op.is<ops::Embedding>() && op.weights[0] == head; });
   if (spec.embedding_rank && tied) {
     refuse(message("embedding=", *spec.embedding_rank), "the token table is the head as well and cannot be narrowed");
   }

@@ -24,7 +24,7 @@ Program without_head(const Program& program) {
   for (uint32_t& output : part.outputs) {
     const auto op =
         std::find_if(program.ops.begin(), program.ops.end(), [&](const Op& o) { return o.output == output; });
-    const bool head = op != program.ops.end() && op->kind == OpKind::linear;
+    const bool head = op != program.ops.end() && op->is<ops::Linear>();
     if (head && program.values[output].rows == RowKind::tokens) output = op->inputs[0];
   }
   return slice(part, part.inputs, part.outputs).program;
@@ -38,7 +38,7 @@ std::vector<float> outputs_of(const Program& program, const WeightLookup& weight
   std::vector<size_t> starts = {0};
   for (const uint32_t id : program.outputs) {
     const size_t rows = program.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences();
-    starts.push_back(starts.back() + rows * program.values[id].width);
+    starts.push_back(starts.back() + rows * program.values[id].shape.size());
   }
   std::vector<float> values(starts.back());
   std::vector<float*> out;

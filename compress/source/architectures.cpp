@@ -11,16 +11,16 @@ const std::array<Architecture, 6> kArchitectures = {kBert, kLlama, kMistral, kQw
 
 struct ActivationName {
   std::string_view name;
-  Activation activation;
+  ActivationFunction activation;
 };
-constexpr std::array<ActivationName, 8> kActivationNames = {{{"gelu", Activation::gelu},
-                                                             {"gelu_new", Activation::gelu_tanh},
-                                                             {"gelu_pytorch_tanh", Activation::gelu_tanh},
-                                                             {"gelu_fast", Activation::gelu_tanh},
-                                                             {"relu", Activation::relu},
-                                                             {"silu", Activation::silu},
-                                                             {"swish", Activation::silu},
-                                                             {"tanh", Activation::tanh}}};
+constexpr std::array<ActivationName, 8> kActivationNames = {{{"gelu", ActivationFunction::gelu},
+                                                             {"gelu_new", ActivationFunction::gelu_tanh},
+                                                             {"gelu_pytorch_tanh", ActivationFunction::gelu_tanh},
+                                                             {"gelu_fast", ActivationFunction::gelu_tanh},
+                                                             {"relu", ActivationFunction::relu},
+                                                             {"silu", ActivationFunction::silu},
+                                                             {"swish", ActivationFunction::silu},
+                                                             {"tanh", ActivationFunction::tanh}}};
 
 }  // namespace
 
@@ -44,7 +44,7 @@ void require_tensor(const Checkpoint& checkpoint, const std::string& name, const
   }
 }
 
-Activation read_activation(const ConfigFile& config, ConfigFile::Names names) {
+ActivationFunction read_activation(const ConfigFile& config, ConfigFile::Names names) {
   const std::string wanted = config.text(names);
   for (const ActivationName& row : kActivationNames) {
     if (row.name == wanted) return row.activation;

@@ -46,8 +46,8 @@ const Architecture& detect_architecture(const ConfigFile& config);
 
 /// Throws Error{malformed} naming file and tensor unless the tensor is there, floating-point and of that shape.
 void require_tensor(const Checkpoint& checkpoint, const std::string& name, const Shape& shape);
-/// Maps hidden_act / activation_function to the op's mode; throws Error{unsupported} naming the value.
-Activation read_activation(const ConfigFile& config, ConfigFile::Names names);
+/// The function that hidden_act or activation_function names; throws Error{unsupported} naming the value.
+ActivationFunction read_activation(const ConfigFile& config, ConfigFile::Names names);
 
 namespace architectures_detail {
 extern const Architecture kBert;

@@ -111,10 +111,11 @@ void check_model(SourceModel& model) {
   validate(model.program, shape_of, where);
   if (model.task.generates()) model.tokenizer.max_length = model.task.context;
   for (const Op& op : model.program.ops) {
-    if (op.kind != OpKind::embedding) continue;
+    const auto* embedding = op.as<ops::Embedding>();
+    if (embedding == nullptr) continue;
     const uint64_t rows = shape_of(model.program.weights[op.weights[0]])[0];
-    if (op.mode == static_cast<uint32_t>(Stream::tokens)) check_vocabulary_fits(model.tokenizer, rows, where);
-    if (op.mode == static_cast<uint32_t>(Stream::positions)) {
+    if (embedding->stream == Stream::tokens) check_vocabulary_fits(model.tokenizer, rows, where);
+    if (embedding->stream == Stream::positions) {
       model.tokenizer.max_length = std::min<uint32_t>(model.tokenizer.max_length, static_cast<uint32_t>(rows));
     }
   }
@@ -236,8 +237,8 @@ std::map<std::string, WeightRole> weight_roles(const Program& program) {
     for (size_t slot = 0; slot < op.weights.size(); ++slot) {
       if (op.weights[slot] == kNone) continue;
       WeightRole role = WeightRole::other;
-      if (slot == 0 && op.kind == OpKind::linear) role = is_head(op) ? WeightRole::head : WeightRole::linear;
-      if (slot == 0 && op.kind == OpKind::embedding) role = WeightRole::embedding;
+      if (slot == 0 && op.is<ops::Linear>()) role = is_head(op) ? WeightRole::head : WeightRole::linear;
+      if (slot == 0 && op.is<ops::Embedding>()) role = WeightRole::embedding;
       WeightRole& known = roles.try_emplace(program.weights[op.weights[slot]], role).first->second;
       if (known != WeightRole::embedding) known = role;
     }
@@ -248,7 +249,7 @@ std::map<std::string, WeightRole> weight_roles(const Program& program) {
 std::set<std::string> constant_weights(const Program& program) {
   std::set<std::string> names;
   for (const Op& op : program.ops) {
-    if (op.kind == OpKind::rope) names.insert(program.weights[op.weights[0]]);
+    if (op.is<ops::Rope>()) names.insert(program.weights[op.weights[0]]);
   }
   return names;
 }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "formats/artifact/checksum.h"
+#include "formats/artifact/program_section.h"
 
 namespace lathe {
 namespace {

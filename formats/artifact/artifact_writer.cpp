@@ -1,6 +1,7 @@
 #include "formats/artifact/artifact_writer.h"
 
 #include "formats/artifact/checksum.h"
+#include "formats/artifact/program_section.h"
 
 namespace lathe {
 

@@ -35,6 +35,22 @@ size_t assign_columns(std::vector<Interval> intervals, std::vector<Place>& place
   return total;
 }
 
+kernels::Epilogue epilogue_of(ActivationFunction function) {
+  switch (function) {  // without a default: the compiler names a function that is missing
+    case ActivationFunction::gelu:
+      return kernels::Epilogue::gelu;
+    case ActivationFunction::gelu_tanh:
+      return kernels::Epilogue::gelu_tanh;
+    case ActivationFunction::relu:
+      return kernels::Epilogue::relu;
+    case ActivationFunction::silu:
+      return kernels::Epilogue::silu;
+    case ActivationFunction::tanh:
+      return kernels::Epilogue::tanh;
+  }
+  fail(Errc::internal, "no kernel applies this activation function");
+}
+
 class Planner {
  public:
   Planner(const Program& program, const WeightStore& weights)
@@ -55,78 +71,111 @@ class Planner {
  private:
   // Emits the op at `index`, together with the next one where the two fuse; returns how many were taken.
   size_t add_op(size_t index) {
+    return std::visit([&](const auto& attributes) { return add(attributes, index); }, program_.ops[index].attributes);
+  }
+
+  size_t add(const ops::Attention& attributes, size_t index) {
     const Op& op = program_.ops[index];
-    if (op.kind == OpKind::attention || op.kind == OpKind::pool) {
-      add_meeting(op);
-      return 1;
-    }
+    add_meeting(SegmentKind::attention, op);
+    ++attentions_;
+    if (attributes.mask == AttentionMask::causal) ++causal_;
+    plan_.head_width = std::max(plan_.head_width, program_.values[op.output].shape.size() / attributes.heads);
+    return 1;
+  }
+
+  size_t add(const ops::Pool&, size_t index) {
+    add_meeting(SegmentKind::pool, program_.ops[index]);
+    return 1;
+  }
+
+  // Every other kind works on one row at a time, and its set_step() says how.
+  template <class Kind>
+  size_t add(const Kind& attributes, size_t index) {
+    const Op& op = program_.ops[index];
     const Op* next = fusable_next(index);
     open_segment(program_.values[op.output].rows);
     Step step;
     step.a = op.inputs.empty() ? kNone : op.inputs[0];
     step.b = op.inputs.size() > 1 ? op.inputs[1] : kNone;
     step.output = next != nullptr ? next->output : op.output;
-    step.epsilon = op.epsilon;
-    set_step(op, next, step);
+    set_step(attributes, {op, next}, step);
     plan_.segments.back().steps.push_back(step);
     return next != nullptr ? 2 : 1;
   }
 
   // Attention and pooling look at the rows of a whole sequence.
-  void add_meeting(const Op& op) {
-    const auto kind = op.kind == OpKind::pool ? SegmentKind::pool : SegmentKind::attention;
+  void add_meeting(SegmentKind kind, const Op& op) {
     plan_.segments.push_back({kind, program_.values[op.output].rows, {}, op, attentions_});
     plan_.tail = plan_.segments.size();
-    if (op.kind == OpKind::pool) return;
-    ++attentions_;
-    if (op.mode == static_cast<uint32_t>(Attention::causal)) ++causal_;
-    plan_.head_width = std::max(plan_.head_width, program_.values[op.output].width / op.heads);
   }
 
-  void set_step(const Op& op, const Op* next, Step& step) {
-    switch (op.kind) {
-      case OpKind::embedding:
-        step.kind = StepKind::gather;
-        step.stream = static_cast<Stream>(op.mode);
-        step.table = &weights_.tables.at(weight_name(op, 0));
-        plan_.table_width = std::max(plan_.table_width, step.table->width());
-        break;
-      case OpKind::linear:
-        add_linear(op, next, step);
-        break;
-      case OpKind::layer_norm:
-        set_norm(op, step);
-        break;
-      case OpKind::add:
-        step.kind = StepKind::add;
-        if (next != nullptr) set_norm(*next, step);
-        break;
-      case OpKind::activation:
-        step.kind = StepKind::activate;
-        step.epilogue = static_cast<kernels::Epilogue>(op.mode + 1);
-        break;
-      case OpKind::rms_norm:
-        step.kind = StepKind::rms_norm;
-        step.gamma = weights_.vectors.at(weight_name(op, 0)).data();
-        step.heads = std::max(op.heads, 1u);
-        break;
-      case OpKind::multiply:
-        step.kind = StepKind::multiply;
-        break;
-      case OpKind::rope:
-        set_rope(op, step);
-        break;
-      default:
-        step.kind = StepKind::normalize;
-        break;
-    }
+  struct Fusable {
+    const Op& op;
+    const Op* next;  // the op that fuses with it, or null
+  };
+
+  void set_step(const ops::Embedding& attributes, const Fusable& at, Step& step) {
+    step.kind = StepKind::gather;
+    step.stream = attributes.stream;
+    step.table = &weights_.tables.at(weight_name(at.op, 0));
+    plan_.table_width = std::max(plan_.table_width, step.table->width());
   }
 
-  void set_rope(const Op& op, Step& step) {
-    const std::vector<float>* frequencies = &weights_.vectors.at(weight_name(op, 0));
+  void set_step(const ops::Linear& attributes, const Fusable& at, Step& step) {
+    step.kind = StepKind::linear;
+    step.linear = &weights_.linear.at(linear_key(program_, at.op));
+    if (at.next != nullptr) step.epilogue = epilogue_of(at.next->as<ops::Activation>()->function);
+    plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.linear->scratch_bytes());
+    if (!step.linear->is_integer()) return;
+    step.wide = attributes.input_bits == InputBits::sixteen;
+    if (step.wide) plan_.pair_width = std::max<size_t>(plan_.pair_width, program_.values[at.op.output].shape.size());
+    if (quantized_ == step.a && quantized_wide_ == step.wide) return;
+    Step quantize;
+    quantize.kind = StepKind::quantize;
+    quantize.a = step.a;
+    quantize.wide = quantized_wide_ = step.wide;
+    plan_.segments.back().steps.push_back(quantize);
+    plan_.quantized_stride =
+        std::max(plan_.quantized_stride, round_up(program_.values[step.a].shape.size(), kernels::kInputPadding));
+    quantized_ = step.a;
+  }
+
+  void set_step(const ops::LayerNorm& attributes, const Fusable& at, Step& step) {
+    step.kind = StepKind::add_layer_norm;
+    step.gamma = weights_.vectors.at(weight_name(at.op, 0)).data();
+    step.beta = weights_.vectors.at(weight_name(at.op, 1)).data();
+    step.epsilon = attributes.epsilon;
+  }
+
+  void set_step(const ops::Activation& attributes, const Fusable&, Step& step) {
+    step.kind = StepKind::activate;
+    step.epilogue = epilogue_of(attributes.function);
+  }
+
+  void set_step(const ops::Add&, const Fusable& at, Step& step) {
+    step.kind = StepKind::add;
+    if (at.next != nullptr) set_step(*at.next->as<ops::LayerNorm>(), {*at.next, nullptr}, step);
+  }
+
+  void set_step(const ops::Normalize& attributes, const Fusable&, Step& step) {
+    step.kind = StepKind::normalize;
+    step.epsilon = attributes.epsilon;
+  }
+
+  void set_step(const ops::RmsNorm& attributes, const Fusable& at, Step& step) {
+    step.kind = StepKind::rms_norm;
+    step.gamma = weights_.vectors.at(weight_name(at.op, 0)).data();
+    step.epsilon = attributes.epsilon;
+    step.heads = std::max(attributes.heads, 1u);
+  }
+
+  void set_step(const ops::Multiply&, const Fusable&, Step& step) { step.kind = StepKind::multiply; }
+
+  void set_step(const ops::Rope& attributes, const Fusable& at, Step& step) {
+    const std::vector<float>* frequencies = &weights_.vectors.at(weight_name(at.op, 0));
     step.kind = StepKind::rope;
-    step.heads = op.heads;
-    step.neighbours = op.mode == static_cast<uint32_t>(RopePairs::neighbours);
+    step.heads = attributes.heads;
+    step.neighbours = attributes.pairs == RopePairs::neighbours;
     while (step.turns < plan_.turns.size() && plan_.turns[step.turns].frequencies != frequencies) ++step.turns;
     if (step.turns < plan_.turns.size()) return;
     plan_.turns.push_back({frequencies, plan_.turn_columns});
@@ -140,8 +189,8 @@ class Planner {
     if (index + 1 >= program_.ops.size()) return nullptr;
     const Op& op = program_.ops[index];
     const Op& next = program_.ops[index + 1];
-    const bool pair = (op.kind == OpKind::linear && next.kind == OpKind::activation) ||
-                      (op.kind == OpKind::add && next.kind == OpKind::layer_norm);
+    const bool pair =
+        (op.is<ops::Linear>() && next.is<ops::Activation>()) || (op.is<ops::Add>() && next.is<ops::LayerNorm>());
     return pair && next.inputs[0] == op.output && uses_[op.output] == 1 ? &next : nullptr;
   }
 
@@ -154,38 +203,12 @@ class Planner {
     }
   }
 
-  void add_linear(const Op& op, const Op* activation, Step& step) {
-    step.kind = StepKind::linear;
-    step.linear = &weights_.linear.at(linear_key(program_, op));
-    if (activation != nullptr) step.epilogue = static_cast<kernels::Epilogue>(activation->mode + 1);
-    plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.linear->scratch_bytes());
-    if (!step.linear->is_integer()) return;
-    step.wide = op.mode == static_cast<uint32_t>(InputBits::sixteen);
-    if (step.wide) plan_.pair_width = std::max<size_t>(plan_.pair_width, program_.values[op.output].width);
-    if (quantized_ == step.a && quantized_wide_ == step.wide) return;
-    Step quantize;
-    quantize.kind = StepKind::quantize;
-    quantize.a = step.a;
-    quantize.wide = quantized_wide_ = step.wide;
-    plan_.segments.back().steps.push_back(quantize);
-    plan_.quantized_stride =
-        std::max(plan_.quantized_stride, round_up(program_.values[step.a].width, kernels::kInputPadding));
-    quantized_ = step.a;
-  }
-
-  void set_norm(const Op& op, Step& step) const {
-    step.kind = StepKind::add_layer_norm;
-    step.gamma = weights_.vectors.at(weight_name(op, 0)).data();
-    step.beta = weights_.vectors.at(weight_name(op, 1)).data();
-    step.epsilon = op.epsilon;
-  }
-
   // Values are live from the segment that writes them to the last one that reads them; those of one segment alone
   // live in the block.
   void place_values() {
     plan_.places.resize(program_.values.size());
     std::vector<Interval> life(program_.values.size());
-    for (uint32_t v = 0; v < life.size(); ++v) life[v] = {v, SIZE_MAX, 0, program_.values[v].width};
+    for (uint32_t v = 0; v < life.size(); ++v) life[v] = {v, SIZE_MAX, 0, program_.values[v].shape.size()};
     std::vector<std::vector<Interval>> block_life(plan_.segments.size());
     for (size_t s = 0; s < plan_.segments.size(); ++s) {
       for (const auto& touched : touched_values(plan_.segments[s])) {
@@ -196,7 +219,7 @@ class Planner {
     }
     std::vector<bool> fixed(program_.values.size(), false);
     for (uint32_t v = 0; v < life.size(); ++v) {
-      plan_.places[v] = {Home::workspace, 0, program_.values[v].rows, program_.values[v].width};
+      plan_.places[v] = {Home::workspace, 0, program_.values[v].rows, program_.values[v].shape.size()};
     }
     const auto fix = [&](const std::vector<uint32_t>& ids, Home home) {
       for (size_t i = 0; i < ids.size(); ++i) {
@@ -230,7 +253,7 @@ class Planner {
     std::map<uint32_t, Interval> touched;
     const auto touch = [&](uint32_t value, size_t step) {
       if (value == kNone) return;
-      auto [at, is_new] = touched.try_emplace(value, Interval{value, step, step, program_.values[value].width});
+      auto [at, is_new] = touched.try_emplace(value, Interval{value, step, step, program_.values[value].shape.size()});
       at->second.last = step;
     };
     for (size_t i = 0; i < segment.steps.size(); ++i) {
@@ -260,8 +283,7 @@ class Planner {
 }  // namespace
 
 std::string linear_key(const Program& program, const Op& op) {
-  const bool has_bias = op.weights.size() > 1 && op.weights[1] != kNone;
-  return program.weights[op.weights[0]] + "\n" + (has_bias ? program.weights[op.weights[1]] : "");
+  return program.weights[op.weights[0]] + "\n" + (op.has_weight(1) ? program.weights[op.weights[1]] : "");
 }
 
 Plan make_plan(const Program& program, const WeightStore& weights) { return Planner(program, weights).run(); }

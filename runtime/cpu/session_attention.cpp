@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kQueryBlock = 64;
 
-uint32_t kv_heads_of(const Op& op) { return op.kv_heads == 0 ? op.heads : op.kv_heads; }
+const ops::Attention& attributes_of(const Op& op) { return *op.as<ops::Attention>(); }
 
 }  // namespace
 
@@ -25,7 +25,7 @@ struct Session::AttentionTask {
 
 std::vector<Session::AttentionTask> Session::attention_tasks(const Chunk& chunk, const Op& op, const Crew& crew) const {
   std::vector<AttentionTask> tasks;
-  const uint32_t kv_heads = kv_heads_of(op);
+  const uint32_t kv_heads = attributes_of(op).kv_heads;
   for (size_t s = chunk.first_sequence; s < chunk.first_sequence + chunk.sequences; ++s) {
     const size_t length = chunk.batch->length(s);
     // Keys are arranged once for each task, so queries are split only where there are too few heads to share.
@@ -54,7 +54,7 @@ void Session::run_attention(const Chunk& chunk, const Segment& segment, const Cr
 
 void Session::store_keys(const Chunk& chunk, const Segment& segment, const AttentionTask& task, const Crew& crew) {
   const size_t width = plan_.places[segment.op.inputs[1]].width;
-  const size_t head_width = width / kv_heads_of(segment.op);
+  const size_t head_width = width / attributes_of(segment.op).kv_heads;
   const size_t row = chunk.batch->starts[task.sequence] - chunk.first_token();
   const Rows rows{&chunk, crew.home, crew.home, {row, 0, chunk.first_token() + row}};
   const float* k = address(segment.op.inputs[1], rows) + task.kv_head * head_width;
@@ -71,14 +71,15 @@ void Session::attend_one(const Chunk& chunk, const Segment& segment, const Atten
   const size_t row = chunk.batch->starts[task.sequence] - chunk.first_token() + task.first_query;
   const Rows rows{&chunk, crew.home, crew.home, {row, 1, chunk.first_token() + row}};
   const size_t position = positions_[chunk.batch->starts[task.sequence]] + task.first_query;
+  const ops::Attention& attention = attributes_of(op);
   kernels::CachedAttentionArgs args{};
-  args.head_width = plan_.places[op.output].width / op.heads;
-  args.heads = op.heads / kv_heads_of(op);
+  args.head_width = plan_.places[op.output].width / attention.heads;
+  args.heads = attention.heads / attention.kv_heads;
   const size_t offset = task.kv_head * args.heads * args.head_width;
   args.q = address(op.inputs[0], rows) + offset;
   args.y = address(op.output, rows) + offset;
   args.end = position + 1;
-  args.first = op.window == 0 || position < op.window ? 0 : position - op.window + 1;
+  args.first = attention.window == 0 || position < attention.window ? 0 : position - attention.window + 1;
   args.scale = 1.0f / std::sqrt(static_cast<float>(args.head_width));
   args.scratch = runner.scratch.data();
   chunk.options->cache->describe({segment.layer, chunk.slot(task.sequence), task.kv_head}, args);
@@ -90,8 +91,9 @@ void Session::attend(const Chunk& chunk, const Segment& segment, const Attention
   if (chunk.options->cache != nullptr && task.queries == 1) return attend_one(chunk, segment, task, crew, runner);
   const Op& op = segment.op;
   const size_t width = plan_.places[op.output].width;
-  const size_t head_width = width / op.heads;
-  const size_t group = op.heads / kv_heads_of(op);
+  const ops::Attention& attention = attributes_of(op);
+  const size_t head_width = width / attention.heads;
+  const size_t group = attention.heads / attention.kv_heads;
   const size_t row = chunk.batch->starts[task.sequence] - chunk.first_token();
   const auto at = [&](uint32_t value, size_t from) {
     return address(value, {&chunk, crew.home, crew.home, {from, 0, chunk.first_token() + from}});
@@ -102,15 +104,15 @@ void Session::attend(const Chunk& chunk, const Segment& segment, const Attention
   args.queries = task.queries;
   args.scale = 1.0f / std::sqrt(static_cast<float>(head_width));
   args.scratch = runner.scratch.data();
-  args.causal = op.mode == static_cast<uint32_t>(Attention::causal);
-  args.window = op.window;
+  args.causal = attention.mask == AttentionMask::causal;
+  args.window = attention.window;
   args.position = task.first_query;
   args.k_stride = args.v_stride = plan_.places[op.inputs[1]].width;
   args.k = at(op.inputs[1], row) + task.kv_head * head_width;
   args.v = at(op.inputs[2], row) + task.kv_head * head_width;
   if (const KvCache* cache = chunk.options->cache; cache != nullptr) {
     const size_t first = positions_[chunk.batch->starts[task.sequence]] + task.first_query;
-    const size_t begin = op.window == 0 || first < op.window ? 0 : first - op.window + 1;
+    const size_t begin = attention.window == 0 || first < attention.window ? 0 : first - attention.window + 1;
     args.length = first + task.queries - begin;
     args.position = first - begin;
     auto* keys = reinterpret_cast<float*>(

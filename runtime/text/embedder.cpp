@@ -47,7 +47,7 @@ std::vector<int32_t> Embedder::tokens(const std::string& text) const {
 
 size_t Embedder::dimension() const {
   const Program& program = session_.model().program();
-  return program.values[program.outputs[0]].width;
+  return program.values[program.outputs[0]].shape.size();
 }
 
 std::vector<float> Embedder::embed(const std::vector<std::string>& texts) {

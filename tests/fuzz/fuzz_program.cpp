@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include "formats/artifact/program.h"
+#include "formats/artifact/program_section.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {

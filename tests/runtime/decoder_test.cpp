@@ -19,11 +19,11 @@ class TinyDecoder {
     weights_["frequencies"] = f32({kHeadWidth / 2}, frequencies_);
     const uint32_t frequencies = program_.add_weight("frequencies");
     uint32_t x = program_.add_value("x", RowKind::tokens, kHidden);
-    program_.ops.push_back({OpKind::embedding, {}, {0}, x, 0, 0, 0});
+    program_.ops.push_back({ops::Embedding{}, {}, {0}, x});
     for (int layer = 0; layer < 2; ++layer) x = add_layer(x, frequencies, window);
     x = norm(x, kHidden);
     const uint32_t logits = program_.add_value("logits", RowKind::tokens, kVocabulary);
-    program_.ops.push_back({OpKind::linear, {x}, {0}, logits, 0, 0, 0});
+    program_.ops.push_back({ops::Linear{}, {x}, {0}, logits});
     program_.outputs = {logits};
   }
 
@@ -49,28 +49,27 @@ class TinyDecoder {
   }
 
   uint32_t linear(uint32_t x, uint32_t out) {
-    const uint32_t in = program_.values[x].width;
+    const uint32_t in = program_.values[x].shape.size();
     const uint32_t w = add_weight("w" + std::to_string(program_.ops.size()), {out, in}, 1.7f / std::sqrt(float(in)));
     const uint32_t y = program_.add_value("linear", RowKind::tokens, out);
-    program_.ops.push_back({OpKind::linear, {x}, {w}, y, 0, 0, 0});
+    program_.ops.push_back({ops::Linear{}, {x}, {w}, y});
     return y;
   }
 
   uint32_t norm(uint32_t x, uint32_t width, uint32_t heads = 0) {
     const uint32_t w = add_weight("g" + std::to_string(program_.ops.size()), {width}, 2.0f);
-    return unary(OpKind::rms_norm, x, {w}, heads, 1e-5f);
+    return unary(ops::RmsNorm{1e-5f, heads}, x, {w});
   }
 
-  uint32_t unary(OpKind kind, uint32_t x, const std::vector<uint32_t>& weights, uint32_t heads, float epsilon,
-                 uint32_t mode = 0) {
-    const uint32_t y = program_.add_value("value", RowKind::tokens, program_.values[x].width);
-    program_.ops.push_back({kind, {x}, weights, y, mode, heads, epsilon});
+  uint32_t unary(const Attributes& attributes, uint32_t x, const std::vector<uint32_t>& weights) {
+    const uint32_t y = program_.add_value("value", RowKind::tokens, program_.values[x].shape.size());
+    program_.ops.push_back({attributes, {x}, weights, y});
     return y;
   }
 
-  uint32_t binary(OpKind kind, uint32_t a, uint32_t b) {
-    const uint32_t y = program_.add_value("value", RowKind::tokens, program_.values[a].width);
-    program_.ops.push_back({kind, {a, b}, {}, y, 0, 0, 0});
+  uint32_t binary(const Attributes& attributes, uint32_t a, uint32_t b) {
+    const uint32_t y = program_.add_value("value", RowKind::tokens, program_.values[a].shape.size());
+    program_.ops.push_back({attributes, {a, b}, {}, y});
     return y;
   }
 
@@ -79,16 +78,16 @@ class TinyDecoder {
     uint32_t q = linear(n, kHeads * kHeadWidth);
     uint32_t k = linear(n, kKvHeads * kHeadWidth);
     const uint32_t v = linear(n, kKvHeads * kHeadWidth);
-    q = unary(OpKind::rope, norm(q, kHeadWidth, kHeads), {frequencies}, kHeads, 0);
-    k = unary(OpKind::rope, norm(k, kHeadWidth, kKvHeads), {frequencies}, kKvHeads, 0);
+    q = unary(ops::Rope{RopePairs::halves, kHeads}, norm(q, kHeadWidth, kHeads), {frequencies});
+    k = unary(ops::Rope{RopePairs::halves, kKvHeads}, norm(k, kHeadWidth, kKvHeads), {frequencies});
     const uint32_t mixed = program_.add_value("mixed", RowKind::tokens, kHeads * kHeadWidth);
-    program_.ops.push_back({OpKind::attention, {q, k, v}, {}, mixed, 1, kHeads, 0, kKvHeads, window});
-    x = binary(OpKind::add, x, linear(mixed, kHidden));
+    program_.ops.push_back({ops::Attention{AttentionMask::causal, kHeads, kKvHeads, window}, {q, k, v}, {}, mixed});
+    x = binary(ops::Add{}, x, linear(mixed, kHidden));
     const uint32_t m = norm(x, kHidden);
     const uint32_t gate = linear(m, 40);
     const uint32_t up = linear(m, 40);
-    const uint32_t gated = binary(OpKind::multiply, unary(OpKind::activation, gate, {}, 0, 0, 3), up);
-    return binary(OpKind::add, x, linear(gated, kHidden));
+    const uint32_t gated = binary(ops::Multiply{}, unary(ops::Activation{ActivationFunction::silu}, gate, {}), up);
+    return binary(ops::Add{}, x, linear(gated, kHidden));
   }
 
   Program program_;

@@ -47,17 +47,17 @@ class TinyBuilder {
   uint64_t write() {
     const uint32_t h = options_.hidden;
     const auto vocabulary = static_cast<uint32_t>(tiny_tokenizer().vocabulary.size());
-    const uint32_t words = op({OpKind::embedding, {}, {weight("words", {vocabulary, h}, 0.3f)}, 0, 0, 0, 0}, h);
+    const uint32_t words = op({ops::Embedding{Stream::tokens}, {}, {weight("words", {vocabulary, h}, 0.3f)}}, h);
     const uint32_t places =
-        op({OpKind::embedding, {}, {weight("places", {options_.positions, h}, 0.1f)}, 0, 1, 0, 0}, h);
-    uint32_t x = op({OpKind::add, {words, places}, {}, 0, 0, 0, 0}, h);
+        op({ops::Embedding{Stream::positions}, {}, {weight("places", {options_.positions, h}, 0.1f)}}, h);
+    uint32_t x = op({ops::Add{}, {words, places}, {}}, h);
     const uint32_t q = linear("query", x, h), k = linear("key", x, h), v = linear("value", x, h);
-    const uint32_t attended = op({OpKind::attention, {q, k, v}, {}, 0, 0, 2, 0}, h);
-    x = norm("norm1", op({OpKind::add, {linear("out", attended, h), x}, {}, 0, 0, 0, 0}, h));
-    const uint32_t wide = op({OpKind::activation, {linear("up", x, 2 * h)}, {}, 0, 0, 0, 0}, 2 * h);
-    x = norm("norm2", op({OpKind::add, {linear("down", wide, h), x}, {}, 0, 0, 0, 0}, h));
-    const uint32_t pooled = op({OpKind::pool, {x}, {}, 0, 0, 0, 0}, h, RowKind::sequences);
-    program_.outputs = {op({OpKind::normalize, {pooled}, {}, 0, 0, 0, 1e-12f}, h, RowKind::sequences)};
+    const uint32_t attended = op({ops::Attention{AttentionMask::full, 2, 2, 0}, {q, k, v}, {}}, h);
+    x = norm("norm1", op({ops::Add{}, {linear("out", attended, h), x}, {}}, h));
+    const uint32_t wide = op({ops::Activation{}, {linear("up", x, 2 * h)}, {}}, 2 * h);
+    x = norm("norm2", op({ops::Add{}, {linear("down", wide, h), x}, {}}, h));
+    const uint32_t pooled = op({ops::Pool{}, {x}, {}}, h, RowKind::sequences);
+    program_.outputs = {op({ops::Normalize{1e-12f}, {pooled}, {}}, h, RowKind::sequences)};
     if (options_.tokenizer) writer_.set_section(layout::Section::tokenizer, encode_tokenizer(tiny_tokenizer()));
     if (!options_.results.empty()) writer_.set_section(layout::Section::results, options_.results);
     writer_.set_section(layout::Section::task, options_.task);
@@ -112,19 +112,19 @@ class TinyBuilder {
   }
 
   uint32_t linear(const std::string& name, uint32_t input, uint32_t outputs) {
-    const Shape shape = {outputs, program_.values[input].width};
+    const Shape shape = {outputs, program_.values[input].shape.size()};
     const float deviation = 1 / std::sqrt(static_cast<float>(shape[1]));
     const uint32_t w =
         options_.int8 ? int8_weight(name + ".weight", shape, deviation) : weight(name + ".weight", shape, deviation);
     const uint32_t b = weight(name + ".bias", {outputs}, 0.05f);
-    return op({OpKind::linear, {input}, {w, b}, 0, 0, 0, 0}, outputs);
+    return op({ops::Linear{}, {input}, {w, b}}, outputs);
   }
 
   uint32_t norm(const std::string& name, uint32_t input) {
     const uint32_t width = options_.hidden;
     const uint32_t gamma = store(name + ".gamma", {width}, std::vector<float>(width, 1));
     const uint32_t beta = weight(name + ".beta", {width}, 0.05f);
-    return op({OpKind::layer_norm, {input}, {gamma, beta}, 0, 0, 0, 1e-5f}, width);
+    return op({ops::LayerNorm{1e-5f}, {input}, {gamma, beta}}, width);
   }
 
   TinyOptions options_;

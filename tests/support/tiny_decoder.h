@@ -94,12 +94,12 @@ struct TinyDecoder {
     for (uint32_t i = 0; i < pairs; ++i) {
       tensors[kFrequencies].values.push_back(std::pow(10000.0f, -static_cast<float>(i) / static_cast<float>(pairs)));
     }
-    uint32_t x = op(OpKind::embedding, {}, {table}, kTinyDecoderWidth);
+    uint32_t x = op(ops::Embedding{}, {}, {table}, kTinyDecoderWidth);
     for (uint32_t layer = 0; layer < options.layers; ++layer) x = block(x, layer, frequencies);
     x = norm("model.norm", x);
     const uint32_t head = options.tied ? table : tensor("lm_head.weight", {vocabulary, kTinyDecoderWidth}, 0.15f);
     for (float& value : tensors[program.weights[head]].values) value *= options.scale;
-    program.outputs = {op(OpKind::linear, {x}, {head}, vocabulary)};
+    program.outputs = {op(ops::Linear{}, {x}, {head}, vocabulary)};
     task.kind = kGenerationTask;
     task.dimension = vocabulary;
     task.architecture = "llama";
@@ -179,30 +179,22 @@ struct TinyDecoder {
     return program.add_weight(name);
   }
 
-  uint32_t op(OpKind kind, std::vector<uint32_t> inputs, std::vector<uint32_t> weights, uint32_t width,
-              uint32_t mode = 0, uint32_t heads = 0, uint32_t kv_heads = 0) {
-    Op added;
-    added.kind = kind;
-    added.inputs = std::move(inputs);
-    added.weights = std::move(weights);
-    added.mode = mode;
-    added.heads = heads;
-    added.kv_heads = kv_heads;
-    if (kind == OpKind::rms_norm) added.epsilon = 1e-5f;
-    added.output = program.add_value("v" + std::to_string(program.values.size()), RowKind::tokens, width);
-    program.ops.push_back(added);
-    return added.output;
+  uint32_t op(const Attributes& attributes, std::vector<uint32_t> inputs, std::vector<uint32_t> weights,
+              uint32_t width) {
+    const uint32_t output = program.add_value("v" + std::to_string(program.values.size()), RowKind::tokens, width);
+    program.ops.push_back({attributes, std::move(inputs), std::move(weights), output});
+    return output;
   }
 
   uint32_t linear(const std::string& name, uint32_t input, uint32_t outputs) {
-    const uint32_t inputs = program.values[input].width;
+    const uint32_t inputs = program.values[input].shape.size();
     const float deviation = 1 / std::sqrt(static_cast<float>(inputs));
-    return op(OpKind::linear, {input}, {tensor(name + ".weight", {outputs, inputs}, deviation)}, outputs);
+    return op(ops::Linear{}, {input}, {tensor(name + ".weight", {outputs, inputs}, deviation)}, outputs);
   }
 
   uint32_t norm(const std::string& name, uint32_t input) {
-    const uint32_t width = program.values[input].width;
-    return op(OpKind::rms_norm, {input}, {tensor(name + ".weight", {width}, 0.05f, 1)}, width);
+    const uint32_t width = program.values[input].shape.size();
+    return op(ops::RmsNorm{1e-5f, 0}, {input}, {tensor(name + ".weight", {width}, 0.05f, 1)}, width);
   }
 
   uint32_t block(uint32_t x, uint32_t layer, uint32_t frequencies) {
@@ -212,17 +204,18 @@ struct TinyDecoder {
     const uint32_t q = linear(at + "self_attn.q_proj", normed, kTinyDecoderWidth);
     const uint32_t k = linear(at + "self_attn.k_proj", normed, kv_width);
     const uint32_t v = linear(at + "self_attn.v_proj", normed, kv_width);
-    const uint32_t turned_q = op(OpKind::rope, {q}, {frequencies}, kTinyDecoderWidth, 0, kTinyDecoderHeads);
-    const uint32_t turned_k = op(OpKind::rope, {k}, {frequencies}, kv_width, 0, kTinyDecoderKvHeads);
-    const uint32_t attended = op(OpKind::attention, {turned_q, turned_k, v}, {}, kTinyDecoderWidth,
-                                 static_cast<uint32_t>(Attention::causal), kTinyDecoderHeads, kTinyDecoderKvHeads);
-    x = op(OpKind::add, {x, linear(at + "self_attn.o_proj", attended, kTinyDecoderWidth)}, {}, kTinyDecoderWidth);
+    const uint32_t turned_q =
+        op(ops::Rope{RopePairs::halves, kTinyDecoderHeads}, {q}, {frequencies}, kTinyDecoderWidth);
+    const uint32_t turned_k = op(ops::Rope{RopePairs::halves, kTinyDecoderKvHeads}, {k}, {frequencies}, kv_width);
+    const ops::Attention attention{AttentionMask::causal, kTinyDecoderHeads, kTinyDecoderKvHeads, 0};
+    const uint32_t attended = op(attention, {turned_q, turned_k, v}, {}, kTinyDecoderWidth);
+    x = op(ops::Add{}, {x, linear(at + "self_attn.o_proj", attended, kTinyDecoderWidth)}, {}, kTinyDecoderWidth);
     const uint32_t inner = norm(at + "post_attention_layernorm", x);
-    const uint32_t gate = op(OpKind::activation, {linear(at + "mlp.gate_proj", inner, kTinyDecoderInner)}, {},
-                             kTinyDecoderInner, static_cast<uint32_t>(Activation::silu));
+    const uint32_t gate = op(ops::Activation{ActivationFunction::silu},
+                             {linear(at + "mlp.gate_proj", inner, kTinyDecoderInner)}, {}, kTinyDecoderInner);
     const uint32_t up = linear(at + "mlp.up_proj", inner, kTinyDecoderInner);
-    const uint32_t product = op(OpKind::multiply, {gate, up}, {}, kTinyDecoderInner);
-    return op(OpKind::add, {x, linear(at + "mlp.down_proj", product, kTinyDecoderWidth)}, {}, kTinyDecoderWidth);
+    const uint32_t product = op(ops::Multiply{}, {gate, up}, {}, kTinyDecoderInner);
+    return op(ops::Add{}, {x, linear(at + "mlp.down_proj", product, kTinyDecoderWidth)}, {}, kTinyDecoderWidth);
   }
 
   std::string config_json() const {

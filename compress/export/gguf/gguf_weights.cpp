@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "formats/artifact/op_table.h"
 #include "formats/text.h"
 
 namespace lathe {
@@ -119,30 +120,28 @@ class ProgramReader {
   EncodedTensor weight(const Op& op, size_t index) const {
     return artifact_.tensor(program_.weights[op.weights[index]]).tensor;
   }
-  bool has_weight(const Op& op, size_t index) const { return op.weights.size() > index && op.weights[index] != kNone; }
-
-  struct Reader {
-    OpKind kind;
-    void (ProgramReader::*read)(const Op& op);
-  };
-  static constexpr size_t kReaders = 9;
-  static const std::array<Reader, kReaders> kTable;
 
   void read(const Op& op) {
-    const auto found = std::find_if(kTable.begin(), kTable.end(), [&](const Reader& r) { return r.kind == op.kind; });
-    if (found != kTable.end()) return (this->*found->read)(op);
-    fail_op(name_of(op), message("is of kind ", op_traits(op.kind).name, ", which GGUF has no place for"));
+    std::visit([&](const auto& attributes) { read(attributes, op); }, op.attributes);
   }
 
-  void pass(const Op&) {}  // what the architecture does anyway
+  // What the architecture does anyway.
+  void read(const ops::Add&, const Op&) {}
+  void read(const ops::Multiply&, const Op&) {}
 
-  void read_embedding(const Op& op) {
-    if (op.mode == static_cast<uint32_t>(Stream::tokens)) table_ = op.weights[0];
+  void read(const ops::Pool&, const Op& op) { fail_kind(op); }
+  void read(const ops::Normalize&, const Op& op) { fail_kind(op); }
+  void fail_kind(const Op& op) const {
+    fail_op(name_of(op), message("is of kind ", op_name(op.attributes), ", which GGUF has no place for"));
+  }
+
+  void read(const ops::Embedding& attributes, const Op& op) {
+    if (attributes.stream == Stream::tokens) table_ = op.weights[0];
     add_weights(op);
   }
 
   /// Two linear ops may stand for one, then the first writes what only the second reads.
-  void read_linear(const Op& op) {
+  void read(const ops::Linear&, const Op& op) {
     const std::string& name = program_.weights[op.weights[0]];
     if (name.ends_with(kDown)) {
       down_[op.output] = weight(op, 0);
@@ -154,33 +153,35 @@ class ProgramReader {
     if (down == down_.end()) return add_weights(op);
     if (!name.ends_with(kUp)) fail_op(name, "has no place behind a low-rank layer");
     add(name.substr(0, name.size() - kUp.size()), {weight(op, 0), std::exchange(down->second, std::nullopt)});
-    if (has_weight(op, 1)) add(program_.weights[op.weights[1]], {weight(op, 1), std::nullopt});
+    if (op.has_weight(1)) add(program_.weights[op.weights[1]], {weight(op, 1), std::nullopt});
   }
 
-  void read_norm(const Op& op) {
-    same("epsilon", out_.epsilon, op.epsilon, name_of(op));
+  void read(const ops::RmsNorm& attributes, const Op& op) { read_norm(attributes.epsilon, op); }
+  void read(const ops::LayerNorm& attributes, const Op& op) { read_norm(attributes.epsilon, op); }
+  void read_norm(float epsilon, const Op& op) {
+    same("epsilon", out_.epsilon, epsilon, name_of(op));
     add_weights(op);
   }
 
-  void read_attention(const Op& op) {
-    if (op.mode != static_cast<uint32_t>(Attention::causal)) fail_op(name_of(op), "is not causal");
+  void read(const ops::Attention& attributes, const Op& op) {
+    if (attributes.mask != AttentionMask::causal) fail_op(name_of(op), "is not causal");
     const bool is_first = out_.heads == 0;
-    same("the number of heads", out_.heads, uint64_t{op.heads}, name_of(op));
-    same("the number of heads of keys", out_.kv_heads, uint64_t{op.kv_heads == 0 ? op.heads : op.kv_heads},
-         name_of(op));
-    if (is_first) out_.window = op.window;
-    if (out_.window != op.window) fail_op(name_of(op), "has another window than the layer before");
+    same("the number of heads", out_.heads, uint64_t{attributes.heads}, name_of(op));
+    same("the number of heads of keys", out_.kv_heads, uint64_t{attributes.kv_heads}, name_of(op));
+    if (is_first) out_.window = attributes.window;
+    if (out_.window != attributes.window) fail_op(name_of(op), "has another window than the layer before");
   }
 
-  void read_activation(const Op& op) {
-    const Activation wanted = row_.architecture == GgufArchitecture::gpt2 ? Activation::gelu_tanh : Activation::silu;
-    if (op.mode == static_cast<uint32_t>(wanted)) return;
-    fail_op(name_of(op), message("is ", activation_name(static_cast<Activation>(op.mode)), ", GGUF means ",
-                                 activation_name(wanted), " for this architecture"));
+  void read(const ops::Activation& attributes, const Op& op) {
+    const ActivationFunction wanted =
+        row_.architecture == GgufArchitecture::gpt2 ? ActivationFunction::gelu_tanh : ActivationFunction::silu;
+    if (attributes.function == wanted) return;
+    fail_op(name_of(op), message("is ", activation_name(attributes.function), ", GGUF means ", activation_name(wanted),
+                                 " for this architecture"));
   }
 
-  void read_rope(const Op& op) {
-    if (op.mode != static_cast<uint32_t>(RopePairs::halves)) fail_op(name_of(op), "turns neighbours, not halves");
+  void read(const ops::Rope& attributes, const Op& op) {
+    if (attributes.pairs != RopePairs::halves) fail_op(name_of(op), "turns neighbours, not halves");
     const std::vector<float> frequencies = decode(weight(op, 0));
     if (out_.frequencies.empty()) out_.frequencies = frequencies;
     if (out_.frequencies != frequencies) fail_op(name_of(op), "has other frequencies than the layer before");
@@ -195,7 +196,7 @@ class ProgramReader {
 
   void add_weights(const Op& op) {
     for (size_t i = 0; i < op.weights.size(); ++i) {
-      if (has_weight(op, i)) add(program_.weights[op.weights[i]], {weight(op, i), std::nullopt});
+      if (op.has_weight(i)) add(program_.weights[op.weights[i]], {weight(op, i), std::nullopt});
     }
   }
 
@@ -249,17 +250,6 @@ class ProgramReader {
   std::map<uint64_t, uint64_t> layers_;                    // of the program -> of the file
   std::map<std::string, GgufWeight> found_;
 };
-
-const std::array<ProgramReader::Reader, ProgramReader::kReaders> ProgramReader::kTable = {
-    {{OpKind::embedding, &ProgramReader::read_embedding},
-     {OpKind::linear, &ProgramReader::read_linear},
-     {OpKind::rms_norm, &ProgramReader::read_norm},
-     {OpKind::layer_norm, &ProgramReader::read_norm},
-     {OpKind::attention, &ProgramReader::read_attention},
-     {OpKind::activation, &ProgramReader::read_activation},
-     {OpKind::rope, &ProgramReader::read_rope},
-     {OpKind::add, &ProgramReader::pass},
-     {OpKind::multiply, &ProgramReader::pass}}};
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "compress/calibration/samples.h"
 #include "compress/source/architectures.h"
+#include "compress/source/program_builder.h"
 
 namespace lathe {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::string_view kClassifier = "BertForSequenceClassification";
 struct BertConfig {
   uint64_t hidden, layers, heads, intermediate, positions, segments, vocabulary;
   float epsilon;
-  Activation activation;
+  ActivationFunction activation;
 };
 
 BertConfig read_config(const ConfigFile& config) {
@@ -48,42 +49,28 @@ std::string prefix_of(const Checkpoint& checkpoint) {
   return checkpoint.has("bert.embeddings.word_embeddings.weight") ? "bert." : "";
 }
 
-// The head of a classifier: a dense layer with tanh on the first token, then the logits, whose value is returned.
-// `provide` is called with the name and shape of each weight before the program names it.
-template <class Provide>
-uint32_t add_classifier(Program& program, uint32_t hidden, const std::string& prefix, uint64_t labels,
-                        Provide provide) {
-  const uint32_t width = program.values[hidden].width;
-  const auto emit = [&](Op op, const std::string& name, uint64_t outputs) {
-    op.output = program.add_value(name, RowKind::sequences, static_cast<uint32_t>(outputs));
-    program.ops.push_back(op);
-    return op.output;
-  };
+// The head of a classifier: a dense layer with tanh on the first token, then the logits, whose value is returned. The
+// classifier's own layer stands outside the prefix of the encoder.
+uint32_t add_classifier(SourceModel& model, uint32_t hidden, uint64_t labels) {
+  ProgramBuilder builder(model);
+  const uint64_t width = builder.width(hidden);
   const auto linear = [&](const std::string& weight, const std::string& name, uint32_t input, uint64_t outputs) {
-    provide(weight + ".weight", Shape{outputs, width});
-    provide(weight + ".bias", Shape{outputs});
-    const uint32_t w = program.add_weight(weight + ".weight");
-    const uint32_t b = program.add_weight(weight + ".bias");
-    return emit({OpKind::linear, {input}, {w, b}, 0, 0, 0, 0}, name, outputs);
+    const uint32_t matrix = builder.weight(weight + ".weight", {outputs, width});
+    return builder.linear(name, input, matrix, builder.weight(weight + ".bias", {outputs}), outputs);
   };
-  const auto first_mode = static_cast<uint32_t>(Pooling::first);
-  const auto tanh_mode = static_cast<uint32_t>(Activation::tanh);
-  const uint32_t first = emit({OpKind::pool, {hidden}, {}, 0, first_mode, 0, 0}, "first", width);
-  const uint32_t dense = linear(prefix + "pooler.dense", "pooler.dense", first, width);
-  const uint32_t pooled = emit({OpKind::activation, {dense}, {}, 0, tanh_mode, 0, 0}, "pooler", width);
-  return linear("classifier", "logits", pooled, labels);
+  const uint32_t first = builder.op("first", ops::Pool{Pooling::first}, {hidden}, {}, builder.width(hidden));
+  const uint32_t dense = linear(prefix_of(*model.checkpoint) + "pooler.dense", "pooler.dense", first, width);
+  return linear("classifier", "logits", builder.activation("pooler", dense, ActivationFunction::tanh), labels);
 }
 
-// Emits ops one after the other and checks each weight's shape on the way.
-class Builder {
+// Builds the encoder. Names of weights have the prefix, names of values do not.
+class EncoderBuilder {
  public:
-  Builder(const Checkpoint& checkpoint, const BertConfig& config, Program& program)
-      : checkpoint_(checkpoint), config_(config), program_(program) {
-    prefix_ = prefix_of(checkpoint);
-  }
+  EncoderBuilder(SourceModel& model, const BertConfig& config)
+      : checkpoint_(*model.checkpoint), config_(config), builder_(model), prefix_(prefix_of(checkpoint_)) {}
 
   // Returns the value of the last hidden state.
-  uint32_t encoder() {
+  uint32_t run() {
     uint32_t hidden = embeddings();
     for (uint64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string at = message("encoder.layer.", layer, ".");
@@ -91,57 +78,37 @@ class Builder {
       hidden = add_norm(at + "attention.output.LayerNorm",
                         linear(at + "attention.output.dense", attended, config_.hidden), hidden);
       const uint32_t wide = linear(at + "intermediate.dense", hidden, config_.intermediate);
-      const uint32_t active = emit({OpKind::activation, {wide}, {}, 0, static_cast<uint32_t>(config_.activation), 0, 0},
-                                   at + "intermediate", config_.intermediate);
+      const uint32_t active = builder_.activation(at + "intermediate", wide, config_.activation);
       hidden = add_norm(at + "output.LayerNorm", linear(at + "output.dense", active, config_.hidden), hidden);
     }
     return hidden;
   }
 
-  // Returns the value of the logits. The classifier stands outside the prefix of the encoder.
-  uint32_t classifier(uint32_t hidden, uint64_t labels) {
-    return add_classifier(program_, hidden, prefix_, labels, [&](const std::string& name, const Shape& shape) {
-      require_tensor(checkpoint_, name, shape);
-    });
-  }
-
  private:
-  uint32_t emit(Op op, const std::string& name, uint64_t width) {
-    op.output = program_.add_value(name, RowKind::tokens, static_cast<uint32_t>(width));
-    program_.ops.push_back(op);
-    return op.output;
-  }
-
-  uint32_t weight(const std::string& name, const Shape& shape) {
-    require_tensor(checkpoint_, prefix_ + name, shape);
-    return program_.add_weight(prefix_ + name);
-  }
+  uint32_t weight(const std::string& name, const Shape& shape) { return builder_.weight(prefix_ + name, shape); }
 
   uint32_t table(const std::string& name, Stream stream, uint64_t rows) {
-    const uint32_t id = weight("embeddings." + name + ".weight", {rows, config_.hidden});
-    return emit({OpKind::embedding, {}, {id}, 0, static_cast<uint32_t>(stream), 0, 0}, name, config_.hidden);
+    const uint32_t table = weight("embeddings." + name + ".weight", {rows, config_.hidden});
+    return builder_.embedding(name, stream, table, config_.hidden);
   }
 
   uint32_t embeddings() {
     const uint32_t words = table("word_embeddings", Stream::tokens, config_.vocabulary);
     const uint32_t positions = table("position_embeddings", Stream::positions, config_.positions);
     const uint32_t segments = table("token_type_embeddings", Stream::segments, config_.segments);
-    const uint32_t sum = emit({OpKind::add, {words, positions}, {}, 0, 0, 0, 0}, "embeddings.sum", config_.hidden);
-    return add_norm("embeddings.LayerNorm", sum, segments);
+    return add_norm("embeddings.LayerNorm", builder_.add("embeddings.sum", words, positions), segments);
   }
 
   uint32_t linear(const std::string& name, uint32_t input, uint64_t outputs) {
-    const uint32_t w = weight(name + ".weight", {outputs, program_.values[input].width});
-    const uint32_t b = weight(name + ".bias", {outputs});
-    return emit({OpKind::linear, {input}, {w, b}, 0, 0, 0, 0}, name, outputs);
+    const uint32_t matrix = weight(name + ".weight", {outputs, builder_.width(input)});
+    return builder_.linear(name, input, matrix, weight(name + ".bias", {outputs}), outputs);
   }
 
   uint32_t attention(const std::string& at, uint32_t hidden) {
     const uint32_t q = linear(at + "self.query", hidden, config_.hidden);
     const uint32_t k = linear(at + "self.key", hidden, config_.hidden);
     const uint32_t v = linear(at + "self.value", hidden, config_.hidden);
-    return emit({OpKind::attention, {q, k, v}, {}, 0, 0, static_cast<uint32_t>(config_.heads), 0}, at + "self",
-                config_.hidden);
+    return builder_.full_attention(at + "self", q, k, v, config_.heads);
   }
 
   // Checkpoints converted from TensorFlow say gamma and beta.
@@ -149,13 +116,12 @@ class Builder {
     const bool old = checkpoint_.has(prefix_ + name + ".gamma");
     const uint32_t gamma = weight(name + (old ? ".gamma" : ".weight"), {config_.hidden});
     const uint32_t beta = weight(name + (old ? ".beta" : ".bias"), {config_.hidden});
-    const uint32_t sum = emit({OpKind::add, {a, b}, {}, 0, 0, 0, 0}, name + ".sum", config_.hidden);
-    return emit({OpKind::layer_norm, {sum}, {gamma, beta}, 0, 0, 0, config_.epsilon}, name, config_.hidden);
+    return builder_.layer_norm(name, builder_.add(name + ".sum", a, b), gamma, beta, config_.epsilon);
   }
 
   const Checkpoint& checkpoint_;
   const BertConfig& config_;
-  Program& program_;
+  ProgramBuilder builder_;
   std::string prefix_;
 };
 
@@ -211,28 +177,22 @@ void add_embedding(const ModelFolder& folder, uint32_t hidden, uint32_t width, S
     model.notes.push_back(
         "the folder has no modules.json: the text vector is the mean of the token vectors, normalized");
   }
-  Program& program = model.program;
-  uint32_t out = program.add_value("pooled", RowKind::sequences, width);
-  program.ops.push_back({OpKind::pool, {hidden}, {}, out, static_cast<uint32_t>(head.pooling), 0, 0});
-  if (head.normalize) {
-    const uint32_t unit = program.add_value("embedding", RowKind::sequences, width);
-    program.ops.push_back({OpKind::normalize, {out}, {}, unit, 0, 0, 1e-12f});
-    out = unit;
-  }
-  program.outputs = {out};
+  ProgramBuilder builder(model);
+  uint32_t out = builder.op("pooled", ops::Pool{head.pooling}, {hidden}, {}, width);
+  if (head.normalize) out = builder.op("embedding", ops::Normalize{1e-12f}, {out}, {}, width);
+  model.program.outputs = {out};
   model.task = {kEmbeddingTask, width, head.pooling, head.normalize};
 }
 
 void build(const ModelFolder& folder, SourceModel& model) {
   const BertConfig config = read_config(folder.config);
-  Builder builder(folder.checkpoint, config, model.program);
-  const uint32_t hidden = builder.encoder();
+  const uint32_t hidden = EncoderBuilder(model, config).run();
   if (!is_classifier(folder.config)) {
     add_embedding(folder, hidden, static_cast<uint32_t>(config.hidden), model);
     return;
   }
   const std::vector<std::string> labels = read_labels(folder.config);
-  model.program.outputs = {builder.classifier(hidden, labels.size())};
+  model.program.outputs = {add_classifier(model, hidden, labels.size())};
   model.task = classification_task(labels);
 }
 
@@ -257,22 +217,25 @@ EncodedBuffer initial_weight(const Shape& shape, Random& random) {
 void attach_classifier(SourceModel& model, const std::vector<std::string>& labels, uint64_t seed) {
   Program& program = model.program;
   const auto pool =
-      std::find_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.kind == OpKind::pool; });
+      std::find_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.is<ops::Pool>(); });
   if (pool == program.ops.end()) fail(Errc::internal, model.name + ": the program has no pooling");
   const uint32_t hidden = pool->inputs[0];
   program.values.resize(pool->output);  // the values of ops follow their order
   program.ops.erase(pool, program.ops.end());
   model.notes = model.checkpoint->warnings();
   Random random(seed);
-  const auto provide = [&](const std::string& name, const Shape& shape) {
-    if (model.checkpoint->has(name)) {
-      require_tensor(*model.checkpoint, name, shape);
-      return;
-    }
+  const uint64_t width = program.values[hidden].shape.size();
+  const std::string dense = prefix_of(*model.checkpoint) + "pooler.dense";
+  const std::pair<std::string, Shape> weights[] = {{dense + ".weight", {width, width}},
+                                                   {dense + ".bias", {width}},
+                                                   {"classifier.weight", {labels.size(), width}},
+                                                   {"classifier.bias", {labels.size()}}};
+  for (const auto& [name, shape] : weights) {
+    if (model.checkpoint->has(name)) continue;
     model.derived[name] = initial_weight(shape, random);
     model.notes.push_back(name + " is new: training starts from random numbers");
-  };
-  program.outputs = {add_classifier(program, hidden, prefix_of(*model.checkpoint), labels.size(), provide)};
+  }
+  program.outputs = {add_classifier(model, hidden, labels.size())};
   model.task = classification_task(labels);
 }
 

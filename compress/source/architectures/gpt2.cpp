@@ -1,7 +1,8 @@
 // GPT-2 (Radford et al., 2019): learned positions, layer norms before each half. Its checkpoints hold linear layers
 // transposed, and q, k and v in one; here they become linear layers like all others.
 
-#include "compress/source/architectures/decoder_builder.h"
+#include "compress/source/architectures/decoder_tensors.h"
+#include "compress/source/program_builder.h"
 #include "formats/converted_checkpoint.h"
 
 namespace lathe {
@@ -14,7 +15,7 @@ constexpr const char* kParts[] = {"q", "k", "v"};
 struct Gpt2Config {
   uint64_t hidden, layers, heads, inner, vocabulary, context;
   float epsilon;
-  Activation activation;
+  ActivationFunction activation;
   bool tied;
 };
 
@@ -96,24 +97,29 @@ void convert_linears(SourceModel& model, const Gpt2Config& config, const std::st
 }
 
 void build_program(SourceModel& model, const Gpt2Config& config, const std::string& prefix, const std::string& head) {
-  DecoderBuilder builder(model);
+  ProgramBuilder builder(model);
   const uint64_t width = config.hidden;
-  const uint32_t words = builder.embedding(prefix + "wte", Stream::tokens, config.vocabulary, width);
-  const uint32_t positions = builder.embedding(prefix + "wpe", Stream::positions, config.context, width);
+  const auto embedding = [&](const std::string& name, Stream stream, uint64_t rows) {
+    return builder.embedding(name, stream, builder.weight(name + ".weight", {rows, width}), width);
+  };
+  const uint32_t words = embedding(prefix + "wte", Stream::tokens, config.vocabulary);
+  const uint32_t positions = embedding(prefix + "wpe", Stream::positions, config.context);
   uint32_t stream = builder.add(prefix + "embeddings.sum", words, positions);
   for (uint64_t layer = 0; layer < config.layers; ++layer) {
     const std::string at = message(prefix, "h.", layer, ".");
     uint32_t x = builder.layer_norm(at + "ln_1", stream, config.epsilon);
     uint32_t qkv[3];
     for (size_t part = 0; part < 3; ++part) qkv[part] = builder.linear(at + "attn." + kParts[part], true, x, width);
-    x = builder.attention(at + "attn", qkv[0], qkv[1], qkv[2], config.heads, config.heads, 0);
+    x = builder.causal_attention(at + "attn", qkv[0], qkv[1], qkv[2], config.heads, config.heads, 0);
     stream = builder.add(at + "attn.sum", stream, builder.linear(at + "attn.c_proj", true, x, width));
     x = builder.layer_norm(at + "ln_2", stream, config.epsilon);
     x = builder.linear(at + "mlp.c_fc", true, x, config.inner);
     x = builder.activation(at + "mlp.active", x, config.activation);
     stream = builder.add(at + "mlp.sum", stream, builder.linear(at + "mlp.c_proj", true, x, width));
   }
-  builder.head(head, builder.layer_norm(prefix + "ln_f", stream, config.epsilon), config.vocabulary);
+  const uint32_t last = builder.layer_norm(prefix + "ln_f", stream, config.epsilon);
+  const uint32_t matrix = builder.weight(head, {config.vocabulary, width});
+  model.program.outputs = {builder.linear("logits", last, matrix, kNone, config.vocabulary)};
 }
 
 void build(const ModelFolder& folder, SourceModel& model) {

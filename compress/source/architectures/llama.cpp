@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
-#include "compress/source/architectures/decoder_builder.h"
+#include "compress/source/architectures/decoder_tensors.h"
 #include "compress/source/architectures/rope_frequencies.h"
+#include "compress/source/program_builder.h"
 
 namespace lathe {
 namespace {
@@ -16,7 +17,7 @@ constexpr std::string_view kFrequencyFactors = "rope_freqs.weight";  // of GGUF 
 struct LlamaConfig {
   uint64_t hidden, layers, heads, kv_heads, head_width, intermediate, vocabulary, context;
   float epsilon;
-  Activation activation;
+  ActivationFunction activation;
   bool qkv_bias, output_bias, mlp_bias, head_norms, tied;
   std::vector<uint64_t> windows;  // by layer; 0: none
   RopeConfig rope;
@@ -118,9 +119,11 @@ class LlamaBuilder {
   LlamaBuilder(SourceModel& model, const LlamaConfig& config, std::string prefix)
       : config_(config), builder_(model), prefix_(std::move(prefix)) {}
 
-  void run(const std::string& head) {
+  // Returns the logits.
+  uint32_t run(const std::string& head) {
     const uint64_t hidden = config_.hidden;
-    uint32_t stream = builder_.embedding(prefix_ + "embed_tokens", Stream::tokens, config_.vocabulary, hidden);
+    const uint32_t table = builder_.weight(prefix_ + "embed_tokens.weight", {config_.vocabulary, hidden});
+    uint32_t stream = builder_.embedding(prefix_ + "embed_tokens", Stream::tokens, table, hidden);
     frequencies_ = builder_.constant("rope.frequencies", config_.rope.frequencies);
     for (uint64_t layer = 0; layer < config_.layers; ++layer) {
       const std::string at = message(prefix_, "layers.", layer, ".");
@@ -128,7 +131,8 @@ class LlamaBuilder {
       stream = builder_.add(at + "mlp.sum", stream, feed_forward(at, stream));
     }
     const uint32_t last = builder_.rms_norm(prefix_ + "norm", stream, 0, config_.epsilon);
-    builder_.head(head, last, config_.vocabulary);
+    const uint32_t matrix = builder_.weight(head, {config_.vocabulary, hidden});
+    return builder_.linear("logits", last, matrix, kNone, config_.vocabulary);
   }
 
  private:
@@ -145,7 +149,7 @@ class LlamaBuilder {
     }
     q = builder_.rope(at + "q_rope", q, frequencies_, c.heads);
     k = builder_.rope(at + "k_rope", k, frequencies_, c.kv_heads);
-    const uint32_t mixed = builder_.attention(layer + "self_attn", q, k, v, c.heads, c.kv_heads, window);
+    const uint32_t mixed = builder_.causal_attention(layer + "self_attn", q, k, v, c.heads, c.kv_heads, window);
     return builder_.linear(at + "o_proj", c.output_bias, mixed, c.hidden);
   }
 
@@ -161,7 +165,7 @@ class LlamaBuilder {
   }
 
   const LlamaConfig& config_;
-  DecoderBuilder builder_;
+  ProgramBuilder builder_;
   std::string prefix_;
   uint32_t frequencies_ = kNone;
 };
@@ -172,7 +176,7 @@ void build(const ModelFolder& folder, SourceModel& model) {
   apply_frequency_factors(model, config.rope.frequencies);
   const std::string prefix = model.checkpoint->has("embed_tokens.weight") ? "" : "model.";
   const std::string head = head_weight(model, prefix + "embed_tokens.weight", "lm_head.weight", config.tied);
-  LlamaBuilder(model, config, prefix).run(head);
+  model.program.outputs = {LlamaBuilder(model, config, prefix).run(head)};
   model.task.kind = kGenerationTask;
   model.task.dimension = static_cast<uint32_t>(config.vocabulary);
   model.task.architecture = type;

@@ -1,7 +1,6 @@
 #include "compress/training/torch/interpreter.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -22,44 +21,21 @@ struct Frame {
   }
 };
 
-at::Tensor run_embedding(const Frame& f) { return f.weight(0).index_select(0, f.batch.streams[f.op.mode]); }
+// ---- one function for each kind of op ----
 
-at::Tensor run_linear(const Frame& f) {
+at::Tensor run(const ops::Embedding& attributes, const Frame& f) {
+  return f.weight(0).index_select(0, f.batch.streams[static_cast<size_t>(attributes.stream)]);
+}
+
+at::Tensor run(const ops::Linear&, const Frame& f) {
   const at::Tensor bias = f.weight(1);
   if (!f.bf16) return at::linear(f.input(0), f.weight(0), bias);
   const at::Tensor product = at::linear(f.input(0).to(at::kBFloat16), f.weight(0).to(at::kBFloat16)).to(at::kFloat);
   return bias.defined() ? product + bias : product;
 }
 
-at::Tensor run_layer_norm(const Frame& f) {
-  return at::layer_norm(f.input(0), {f.input(0).size(1)}, f.weight(0), f.weight(1), f.op.epsilon);
-}
-
-at::Tensor run_rms_norm(const Frame& f) {
-  const int64_t heads = std::max<int64_t>(f.op.heads, 1);
-  const at::Tensor x = f.input(0).view({f.input(0).size(0), heads, f.input(0).size(1) / heads});
-  const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true) + f.op.epsilon);
-  return (x * scale * f.weight(0)).view_as(f.input(0));
-}
-
-at::Tensor run_multiply(const Frame& f) { return f.input(0) * f.input(1); }
-
-at::Tensor run_rope(const Frame& f) {
-  const at::Tensor& rows = f.input(0);
-  const at::Tensor frequencies = f.weight(0);
-  const int64_t pairs = frequencies.size(0);
-  const at::Tensor x = rows.view({rows.size(0), f.op.heads, rows.size(1) / f.op.heads});
-  const at::Tensor positions = f.batch.streams[static_cast<size_t>(Stream::positions)].to(at::kFloat);
-  const at::Tensor angles = (positions.unsqueeze(1) * frequencies).unsqueeze(1);  // [tokens, 1, pairs]
-  const at::Tensor sine = at::sin(angles), cosine = at::cos(angles);
-  const at::Tensor rest = x.narrow(2, 2 * pairs, x.size(2) - 2 * pairs);
-  const bool halves = f.op.mode == static_cast<uint32_t>(RopePairs::halves);
-  const at::Tensor turning = x.narrow(2, 0, 2 * pairs);
-  const at::Tensor a = halves ? x.narrow(2, 0, pairs) : turning.slice(2, 0, 2 * pairs, 2);
-  const at::Tensor b = halves ? x.narrow(2, pairs, pairs) : turning.slice(2, 1, 2 * pairs, 2);
-  const at::Tensor first = a * cosine - b * sine, second = b * cosine + a * sine;
-  const at::Tensor turned = halves ? at::cat({first, second}, 2) : at::stack({first, second}, 3).flatten(2);
-  return at::cat({turned, rest}, 2).reshape_as(rows);
+at::Tensor run(const ops::LayerNorm& attributes, const Frame& f) {
+  return at::layer_norm(f.input(0), {f.input(0).size(1)}, f.weight(0), f.weight(1), attributes.epsilon);
 }
 
 // True where a token must not look: at those after it, and at those before its window.
@@ -69,11 +45,11 @@ at::Tensor hidden_from(int64_t longest, int64_t window, const at::Device& device
   return window > 0 ? (back < 0).logical_or(back >= window) : back < 0;
 }
 
-at::Tensor run_attention(const Frame& f) {
+at::Tensor run(const ops::Attention& attributes, const Frame& f) {
   const TensorBatch& batch = f.batch;
-  const bool causal = f.op.mode == static_cast<uint32_t>(Attention::causal);
-  const int64_t heads = f.op.heads;
-  const int64_t kv_heads = causal ? f.op.kv_heads : heads;
+  const bool causal = attributes.mask == AttentionMask::causal;
+  const int64_t heads = attributes.heads;
+  const int64_t kv_heads = attributes.kv_heads;
   const at::Tensor q = split_heads(f.input(0), batch, heads);
   at::Tensor k = split_heads(f.input(1), batch, kv_heads);
   at::Tensor v = split_heads(f.input(2), batch, kv_heads);
@@ -83,7 +59,7 @@ at::Tensor run_attention(const Frame& f) {
   }
   at::Tensor scores = at::matmul(q * (1.0 / std::sqrt(static_cast<double>(q.size(3)))), k.transpose(2, 3));
   if (causal) {  // padding lies after all tokens of its sequence, so this hides it as well
-    const at::Tensor hidden = hidden_from(batch.longest, f.op.window, scores.device());
+    const at::Tensor hidden = hidden_from(batch.longest, attributes.window, scores.device());
     scores = scores.masked_fill(hidden, -std::numeric_limits<float>::infinity());
   } else if (batch.ragged) {
     scores = scores + batch.bias;
@@ -93,14 +69,24 @@ at::Tensor run_attention(const Frame& f) {
   return batch.ragged ? rows.index_select(0, batch.from_padded) : rows;
 }
 
-constexpr std::array<at::Tensor (*)(const at::Tensor&), 5> kActivations = {
-    [](const at::Tensor& x) { return at::gelu(x, "none"); }, [](const at::Tensor& x) { return at::gelu(x, "tanh"); },
-    [](const at::Tensor& x) { return at::relu(x); }, [](const at::Tensor& x) { return at::silu(x); },
-    [](const at::Tensor& x) { return at::tanh(x); }};
+at::Tensor run(const ops::Activation& attributes, const Frame& f) {
+  const at::Tensor& x = f.input(0);
+  switch (attributes.function) {  // without a default: the compiler names a function that is missing
+    case ActivationFunction::gelu:
+      return at::gelu(x, "none");
+    case ActivationFunction::gelu_tanh:
+      return at::gelu(x, "tanh");
+    case ActivationFunction::relu:
+      return at::relu(x);
+    case ActivationFunction::silu:
+      return at::silu(x);
+    case ActivationFunction::tanh:
+      return at::tanh(x);
+  }
+  fail(Errc::internal, "the training engine lacks this activation function");
+}
 
-at::Tensor run_activation(const Frame& f) { return kActivations.at(f.op.mode)(f.input(0)); }
-
-at::Tensor run_add(const Frame& f) { return f.input(0) + f.input(1); }
+at::Tensor run(const ops::Add&, const Frame& f) { return f.input(0) + f.input(1); }
 
 at::Tensor pool_mean(const at::Tensor& rows, const TensorBatch& batch) {
   const at::Tensor zeros = at::zeros({batch.sequences, rows.size(1)}, rows.options());
@@ -112,19 +98,55 @@ at::Tensor pool_max(const at::Tensor& rows, const TensorBatch& batch) {
   if (batch.ragged) padded = padded + batch.bias.reshape({batch.sequences, batch.longest, 1});
   return padded.amax(1);
 }
-constexpr std::array kPoolings = {pool_mean, pool_first, pool_max};
 
-at::Tensor run_pool(const Frame& f) { return kPoolings.at(f.op.mode)(f.input(0), f.batch); }
+at::Tensor run(const ops::Pool& attributes, const Frame& f) {
+  switch (attributes.pooling) {
+    case Pooling::mean:
+      return pool_mean(f.input(0), f.batch);
+    case Pooling::first:
+      return pool_first(f.input(0), f.batch);
+    case Pooling::max:
+      return pool_max(f.input(0), f.batch);
+  }
+  fail(Errc::internal, "the training engine lacks this pooling");
+}
 
-at::Tensor run_normalize(const Frame& f) {
-  const at::Tensor norm = at::norm(f.input(0), 2, {1}, true).clamp_min(f.op.epsilon);
+at::Tensor run(const ops::Normalize& attributes, const Frame& f) {
+  const at::Tensor norm = at::norm(f.input(0), 2, {1}, true).clamp_min(attributes.epsilon);
   return f.input(0) / norm;
 }
 
-// By OpKind.
-constexpr std::array<at::Tensor (*)(const Frame&), kOpKinds> kOps = {
-    run_embedding, run_linear,    run_layer_norm, run_attention, run_activation, run_add,
-    run_pool,      run_normalize, run_rms_norm,   run_multiply,  run_rope};
+at::Tensor run(const ops::RmsNorm& attributes, const Frame& f) {
+  const int64_t heads = std::max<int64_t>(attributes.heads, 1);
+  const at::Tensor x = f.input(0).view({f.input(0).size(0), heads, f.input(0).size(1) / heads});
+  const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true) + attributes.epsilon);
+  return (x * scale * f.weight(0)).view_as(f.input(0));
+}
+
+at::Tensor run(const ops::Multiply&, const Frame& f) { return f.input(0) * f.input(1); }
+
+at::Tensor run(const ops::Rope& attributes, const Frame& f) {
+  const at::Tensor& rows = f.input(0);
+  const at::Tensor frequencies = f.weight(0);
+  const int64_t pairs = frequencies.size(0);
+  const at::Tensor x = rows.view({rows.size(0), attributes.heads, rows.size(1) / attributes.heads});
+  const at::Tensor positions = f.batch.streams[static_cast<size_t>(Stream::positions)].to(at::kFloat);
+  const at::Tensor angles = (positions.unsqueeze(1) * frequencies).unsqueeze(1);  // [tokens, 1, pairs]
+  const at::Tensor sine = at::sin(angles), cosine = at::cos(angles);
+  const at::Tensor rest = x.narrow(2, 2 * pairs, x.size(2) - 2 * pairs);
+  const bool halves = attributes.pairs == RopePairs::halves;
+  const at::Tensor turning = x.narrow(2, 0, 2 * pairs);
+  const at::Tensor a = halves ? x.narrow(2, 0, pairs) : turning.slice(2, 0, 2 * pairs, 2);
+  const at::Tensor b = halves ? x.narrow(2, pairs, pairs) : turning.slice(2, 1, 2 * pairs, 2);
+  const at::Tensor first = a * cosine - b * sine, second = b * cosine + a * sine;
+  const at::Tensor turned = halves ? at::cat({first, second}, 2) : at::stack({first, second}, 3).flatten(2);
+  return at::cat({turned, rest}, 2).reshape_as(rows);
+}
+
+// A kind of op without such a function does not compile.
+at::Tensor run(const Frame& f) {
+  return std::visit([&](const auto& attributes) { return run(attributes, f); }, f.op.attributes);
+}
 
 // Which ops must run, from the last to the first.
 std::vector<bool> needed_ops(const Program& program, const Values& given, const std::vector<uint32_t>& wanted) {
@@ -214,7 +236,7 @@ Values interpret(const Program& program, const std::vector<at::Tensor>& weights,
   for (size_t i = 0; i < program.ops.size(); ++i) {
     if (!needed[i]) continue;
     const Op& op = program.ops[i];
-    values[op.output] = kOps[static_cast<size_t>(op.kind)]({op, weights, values, batch, bf16});
+    values[op.output] = run({op, weights, values, batch, bf16});
     for (const uint32_t input : op.inputs) {
       if (last_use[input] == i) values[input].reset();
     }

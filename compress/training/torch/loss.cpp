@@ -10,11 +10,12 @@ constexpr double kTiny = 1e-12;
 
 const Op* last_attention(const Program& program) {
   const Op* last = nullptr;
-  for (const Op& op : program.ops) last = op.kind == OpKind::attention ? &op : last;
+  for (const Op& op : program.ops) last = op.is<ops::Attention>() ? &op : last;
   return last;
 }
 
-bool is_causal(const Op& op) { return op.mode == static_cast<uint32_t>(Attention::causal); }
+uint32_t heads_of(const Op& attention) { return attention.as<ops::Attention>()->heads; }
+bool is_causal(const Op& attention) { return attention.as<ops::Attention>()->mask == AttentionMask::causal; }
 
 at::Tensor log_relation(const at::Tensor& rows, const TensorBatch& batch, int64_t heads) {
   const at::Tensor x = split_heads(rows, batch, heads);
@@ -91,14 +92,15 @@ Objective make_objective(const TrainingJob& job) {
   o.hidden_weight = recipe.hidden_weight;
   o.relation_weight = recipe.relation_weight;
   for (const MatchedValue& value : job.matched) {
-    const bool same = job.student->program.values[value.student].width == job.teacher->values[value.teacher].width;
+    const bool same =
+        job.student->program.values[value.student].shape.size() == job.teacher->values[value.teacher].shape.size();
     if (same && o.hidden_weight > 0) o.matched.push_back(value);
   }
   const Op* student = last_attention(job.student->program);
   const Op* teacher = last_attention(*job.teacher);
   const bool related = student != nullptr && teacher != nullptr && !is_causal(*student) && !is_causal(*teacher);
   if (!related || o.relation_weight <= 0) return o;
-  o.relation_heads = std::gcd(student->heads, teacher->heads);
+  o.relation_heads = std::gcd(heads_of(*student), heads_of(*teacher));
   for (size_t i = 0; i < 3; ++i) o.relations.push_back({student->inputs[i], teacher->inputs[i]});
   return o;
 }

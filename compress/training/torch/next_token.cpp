@@ -115,8 +115,7 @@ class ChunkedLoss {
 Head head_of(const Program& program) {
   const Op* head = nullptr;
   for (const Op& op : program.ops) head = op.output == program.outputs.at(0) ? &op : head;
-  const bool plain =
-      head != nullptr && head->kind == OpKind::linear && (head->weights.size() == 1 || head->weights[1] == kNone);
+  const bool plain = head != nullptr && head->is<ops::Linear>() && !head->has_weight(1);
   if (!plain || program.outputs.size() != 1) {
     fail(Errc::unsupported, "training: the logits of a decoder must come from one linear layer without a bias");
   }

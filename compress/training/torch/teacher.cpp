@@ -35,7 +35,7 @@ void Teacher::make_room(uint64_t budget) {
   uint64_t bytes = 0;
   for (const uint32_t id : wanted_) {
     const bool tokens = program_.values[id].rows == RowKind::tokens;
-    bytes += 2 * uint64_t{program_.values[id].width} * (tokens ? data_.tokens() : data_.sequences());
+    bytes += 2 * uint64_t{program_.values[id].shape.size()} * (tokens ? data_.tokens() : data_.sequences());
   }
   keeps_ = bytes <= budget;
   kept_.resize(data_.sequences());

@@ -11,7 +11,7 @@ namespace lathe::kernels {
 
 enum class Isa : int { generic = 0, avx2 = 1, avx512vnni = 2 };
 
-/// What a linear kernel applies to its output before storing it. The numbers match lathe::Activation + 1.
+/// What a linear kernel applies to its output before storing it.
 enum class Epilogue : int { none = 0, gelu = 1, gelu_tanh = 2, relu = 3, silu = 4, tanh = 5 };
 
 /// Rows are padded so that vector loads past `inputs` stay inside: strides of quantized rows are multiples of this.

@@ -37,7 +37,7 @@ struct Fixture {
   std::vector<size_t> linear_ops() const {
     std::vector<size_t> ops;
     for (size_t i = 0; i < source.program.ops.size(); ++i) {
-      if (source.program.ops[i].kind == OpKind::linear) ops.push_back(i);
+      if (source.program.ops[i].is<ops::Linear>()) ops.push_back(i);
     }
     return ops;
   }
@@ -47,7 +47,7 @@ struct Fixture {
     ProgramSlice part = slice(source.program, {}, {source.program.ops[op].inputs[0]});
     const Model model = Model::build(part.program, weights, "test");
     Session session(model, 1);
-    std::vector<float> rows(samples.batch.tokens() * part.program.values[part.program.outputs[0]].width);
+    std::vector<float> rows(samples.batch.tokens() * part.program.values[part.program.outputs[0]].shape.size());
     float* const out[] = {rows.data()};
     session.run(samples.batch, {}, out);
     return rows;

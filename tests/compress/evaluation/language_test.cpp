@@ -28,10 +28,10 @@ struct TableModel {
     const auto value = [&](const char* name) { return program.add_value(name, RowKind::tokens, tokens); };
     const uint32_t table_weight = program.add_weight("table"), zero_weight = program.add_weight("zero");
     const uint32_t x = value("x"), zero = value("zero"), attended = value("attended"), logits = value("logits");
-    program.ops.push_back({OpKind::embedding, {}, {table_weight}, x, 0, 0, 0});
-    program.ops.push_back({OpKind::embedding, {}, {zero_weight}, zero, 0, 0, 0});
-    program.ops.push_back({OpKind::attention, {x, x, zero}, {}, attended, 1, 1, 0, 1, 0});
-    program.ops.push_back({OpKind::add, {x, attended}, {}, logits, 0, 0, 0});
+    program.ops.push_back({ops::Embedding{}, {}, {table_weight}, x});
+    program.ops.push_back({ops::Embedding{}, {}, {zero_weight}, zero});
+    program.ops.push_back({ops::Attention{AttentionMask::causal, 1, 1, 0}, {x, x, zero}, {}, attended});
+    program.ops.push_back({ops::Add{}, {x, attended}, {}, logits});
     program.outputs = {logits};
   }
 

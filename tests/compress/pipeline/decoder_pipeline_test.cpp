@@ -70,7 +70,7 @@ TEST_CASE("inputs of sixteen bits bring a decoder of int8 nearer to its original
   Recipe recipe = quick_recipe("int8");
   const auto wide_ops = [&] {
     const Artifact artifact = Artifact::open(f.dir / "out.lathe");
-    const auto is_wide = [](const Op& op) { return op.kind == OpKind::linear && op.mode == 1; };
+    const auto is_wide = [](const Op& op) { return op.attributes == Attributes(ops::Linear{InputBits::sixteen}); };
     return std::count_if(artifact.program().ops.begin(), artifact.program().ops.end(), is_wide);
   };
   recipe.input_bits = 8;
@@ -78,7 +78,7 @@ TEST_CASE("inputs of sixteen bits bring a decoder of int8 nearer to its original
   CHECK(wide_ops() == 0);
   recipe.input_bits = 16;
   const double wide = f.error_of(recipe);
-  const auto linear = [](const Op& op) { return op.kind == OpKind::linear; };
+  const auto linear = [](const Op& op) { return op.is<ops::Linear>(); };
   CHECK(wide_ops() == std::count_if(f.source.program.ops.begin(), f.source.program.ops.end(), linear));
   CHECK(wide < 0.9 * narrow);
   recipe.input_bits = 0;
@@ -135,14 +135,14 @@ TEST_CASE("blocks of a decoder end where its stream is the only value, and layer
   const Program& program = f.source.program;
   const std::vector<Block> blocks = find_blocks(program);
   REQUIRE(blocks.size() == 6);  // embeddings, two halves of two layers, the head
-  CHECK(program.ops[blocks[1].last].kind == OpKind::add);
-  CHECK(program.ops[blocks[2].last].kind == OpKind::add);
+  CHECK(program.ops[blocks[1].last].is<ops::Add>());
+  CHECK(program.ops[blocks[2].last].is<ops::Add>());
   CHECK(blocks.back().output == program.outputs[0]);
   const std::vector<Block> layers = find_layers(program);
   REQUIRE(layers.size() == 2);
   for (size_t i = 0; i < 2; ++i) {
     CHECK(layers[i] == Block{blocks[1 + 2 * i].first, layers[i].last, blocks[1 + 2 * i].input, layers[i].output});
-    CHECK(program.ops[layers[i].last].kind == OpKind::add);
+    CHECK(program.ops[layers[i].last].is<ops::Add>());
   }
   CHECK(layers[1].input == layers[0].output);
   for (const MatchedValue& value : match_all(program)) CHECK(value.teacher != program.outputs[0]);
@@ -157,8 +157,7 @@ TEST_CASE("a student of a decoder has fewer layers", "[compress][decoders]") {
   const TokenBatch samples = make_samples(f.source, quick_recipe("int8")).batch;
   const Student student = make_student(f.source, spec, samples, silent, 1);
   const auto attentions = [](const Program& program) {
-    return std::count_if(program.ops.begin(), program.ops.end(),
-                         [](const Op& op) { return op.kind == OpKind::attention; });
+    return std::count_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.is<ops::Attention>(); });
   };
   CHECK(attentions(student.model.program) == 1);
   CHECK(student.model.program.outputs.size() == 1);
@@ -178,9 +177,10 @@ TEST_CASE("what a decoder cannot lose is refused before any work", "[compress][d
   const TokenBatch samples = make_samples(gpt2.source, quick_recipe("int8")).batch;
   const Student student = make_student(gpt2.source, parse_student("heads=2,neurons=100"), samples, silent, 1);
   for (const Op& op : student.model.program.ops) {
-    if (op.kind != OpKind::attention) continue;
-    CHECK(op.heads == 2);
-    CHECK(op.kv_heads == 2);
+    const auto* attention = op.as<ops::Attention>();
+    if (attention == nullptr) continue;
+    CHECK(attention->heads == 2);
+    CHECK(attention->kv_heads == 2);
   }
 }
 

@@ -40,7 +40,7 @@ TEST_CASE("a layer without a bias answers for the mean of its error", "[compress
   recipe.prune = 0.5;
   const CompressionPlan plan = make_compression_plan(source, recipe);
   const auto op = std::find_if(source.program.ops.begin(), source.program.ops.end(),
-                               [](const Op& each) { return each.kind == OpKind::linear; });
+                               [](const Op& each) { return each.is<ops::Linear>(); });
   const LinearJob job = make_linear_job(source, recipe, plan, *op, {});
   REQUIRE(job.bias.empty());
   const InputStatistics statistics = shifted_inputs(job.weight.cols, 3.0);

@@ -11,32 +11,31 @@ namespace {
 // Emits ops of a made-up model by hand; weights have names alone.
 struct Builder {
   Program program;
-  uint32_t embedded(uint32_t width) { return emit(OpKind::embedding, {}, width, {"table"}); }
-  uint32_t linear(uint32_t x, uint32_t width) { return emit(OpKind::linear, {x}, width, {"w"}); }
-  uint32_t norm(uint32_t x) { return emit(OpKind::layer_norm, {x}, program.values[x].width, {"gamma", "beta"}); }
-  uint32_t active(uint32_t x) { return emit(OpKind::activation, {x}, program.values[x].width, {}); }
-  uint32_t add(uint32_t a, uint32_t b) { return emit(OpKind::add, {a, b}, program.values[a].width, {}); }
+  uint32_t embedded(uint32_t width) { return emit(ops::Embedding{}, {}, width, {"table"}); }
+  uint32_t linear(uint32_t x, uint32_t width) { return emit(ops::Linear{}, {x}, width, {"w"}); }
+  uint32_t norm(uint32_t x) { return emit(ops::LayerNorm{}, {x}, program.values[x].shape.size(), {"gamma", "beta"}); }
+  uint32_t active(uint32_t x) { return emit(ops::Activation{}, {x}, program.values[x].shape.size(), {}); }
+  uint32_t add(uint32_t a, uint32_t b) { return emit(ops::Add{}, {a, b}, program.values[a].shape.size(), {}); }
   uint32_t attention(uint32_t x, uint32_t heads) {
-    const uint32_t width = program.values[x].width;
+    const uint32_t width = program.values[x].shape.size();
     const uint32_t q = linear(x, width);
     const uint32_t k = linear(x, width);
     const uint32_t v = linear(x, width);
-    const uint32_t out = emit(OpKind::attention, {q, k, v}, width, {});
-    program.ops.back().heads = heads;
-    return linear(out, width);
+    return linear(emit(ops::Attention{AttentionMask::full, heads, heads, 0}, {q, k, v}, width, {}), width);
   }
   uint32_t feed_forward(uint32_t x, uint32_t neurons) {
-    return linear(active(linear(x, neurons)), program.values[x].width);
+    return linear(active(linear(x, neurons)), program.values[x].shape.size());
   }
   void pool(uint32_t x) {
-    const uint32_t out = program.add_value("pooled", RowKind::sequences, program.values[x].width);
-    program.ops.push_back({OpKind::pool, {x}, {}, out, 0, 0, 0});
+    const uint32_t out = program.add_value("pooled", RowKind::sequences, program.values[x].shape.size());
+    program.ops.push_back({ops::Pool{}, {x}, {}, out});
     program.outputs = {out};
   }
 
  private:
-  uint32_t emit(OpKind kind, std::vector<uint32_t> inputs, uint32_t width, const std::vector<std::string>& weights) {
-    Op op{kind, std::move(inputs), {}, program.add_value("", RowKind::tokens, width), 0, 0, 0};
+  uint32_t emit(const Attributes& attributes, std::vector<uint32_t> inputs, uint32_t width,
+                const std::vector<std::string>& weights) {
+    Op op{attributes, std::move(inputs), {}, program.add_value("", RowKind::tokens, width)};
     for (const std::string& weight : weights) op.weights.push_back(program.add_weight(weight));
     program.ops.push_back(op);
     return op.output;
@@ -79,7 +78,7 @@ TEST_CASE("the blocks of BERT are the embeddings and the two halves of each laye
   CHECK(blocks[0].first == 0);
   CHECK(blocks[0].input == kNone);
   check_chain(blocks);
-  CHECK(program.ops[blocks.back().last + 1].kind == OpKind::pool);  // what works on sequences is no block
+  CHECK(program.ops[blocks.back().last + 1].is<ops::Pool>());  // what works on sequences is no block
 }
 
 TEST_CASE("the layers of BERT are two blocks each", "[compress][blocks]") {
@@ -113,8 +112,8 @@ TEST_CASE("where norms stand before the layers, blocks end at the sums", "[compr
   for (size_t layer = 0; layer < 3; ++layer) {
     CHECK(layers[layer].input == (layer == 0 ? embedded : ends[2 * layer - 1]));
     CHECK(layers[layer].output == ends[2 * layer + 1]);
-    CHECK(b.program.ops[layers[layer].first].kind == OpKind::layer_norm);
-    CHECK(b.program.ops[layers[layer].last].kind == OpKind::add);
+    CHECK(b.program.ops[layers[layer].first].is<ops::LayerNorm>());
+    CHECK(b.program.ops[layers[layer].last].is<ops::Add>());
   }
   check_chain(layers);
 }

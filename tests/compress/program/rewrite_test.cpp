@@ -20,9 +20,9 @@ Program one_layer(uint32_t in, uint32_t out) {
   const uint32_t w = program.add_weight("w");
   const uint32_t b = program.add_weight("b");
   const uint32_t y = program.add_value("y", RowKind::tokens, out);
-  program.ops.push_back({OpKind::linear, {x}, {w, b}, y, 0, 0, 0});
+  program.ops.push_back({ops::Linear{}, {x}, {w, b}, y});
   const uint32_t z = program.add_value("z", RowKind::tokens, out);
-  program.ops.push_back({OpKind::activation, {y}, {}, z, static_cast<uint32_t>(Activation::relu), 0, 0});
+  program.ops.push_back({ops::Activation{ActivationFunction::relu}, {y}, {}, z});
   program.outputs = {z};
   return program;
 }
@@ -40,7 +40,7 @@ std::vector<float> run(const Program& program, const std::map<std::string, std::
   Session session(model, 1);
   TokenBatch batch;
   batch.add(std::vector<int32_t>(rows, 0));
-  std::vector<float> out(rows * program.values[program.outputs[0]].width);
+  std::vector<float> out(rows * program.values[program.outputs[0]].shape.size());
   const float* const in[] = {x.data()};
   float* const outputs[] = {out.data()};
   session.run(batch, in, outputs);
@@ -74,7 +74,7 @@ TEST_CASE("a rewrite keeps the ids of values, the order of ops and the bias", "[
   CHECK(std::vector<Value>(factored.values.begin(), factored.values.begin() + 3) == whole.values);
   REQUIRE(factored.ops.size() == 3);
   CHECK(factored.ops[0].weights.size() == 1);
-  CHECK(factored.values[factored.ops[0].output].width == 2);
+  CHECK(factored.values[factored.ops[0].output].shape.size() == 2);
   CHECK(factored.ops[1].output == whole.ops[0].output);
   CHECK(factored.ops[1].weights == whole.ops[0].weights);  // the first slot is renamed in place
   CHECK(factored.weights == std::vector<std::string>{"w.up", "b", "w.down"});

@@ -121,7 +121,7 @@ TEST_CASE("heads and neurons of BERT are found with the layers around them", "[c
     CHECK(name(heads[layer].before[0]) == at + "attention.self.query.weight");
     CHECK(name(heads[layer].before[1]) == at + "attention.self.key.weight");
     CHECK(name(heads[layer].before[2]) == at + "attention.self.value.weight");
-    CHECK(program.ops[heads[layer].between].kind == OpKind::attention);
+    CHECK(program.ops[heads[layer].between].is<ops::Attention>());
     CHECK(name(heads[layer].behind) == at + "attention.output.dense.weight");
     CHECK(heads[layer].count == 4);
     CHECK(heads[layer].width == 8);
@@ -161,11 +161,12 @@ TEST_CASE("what something else reads or uses is not removed", "[compress][struct
   SECTION("what works on whole sequences") {
     Program changed = program;
     uint32_t x = changed.outputs[0];
-    for (const OpKind kind : {OpKind::linear, OpKind::activation, OpKind::linear}) {
-      const bool linear = kind == OpKind::linear;
+    for (const Attributes& kind :
+         {Attributes(ops::Linear{}), Attributes(ops::Activation{}), Attributes(ops::Linear{})}) {
+      const bool linear = std::holds_alternative<ops::Linear>(kind);
       const std::vector<uint32_t> weights = linear ? std::vector{changed.add_weight("head")} : std::vector<uint32_t>{};
       const uint32_t next = changed.add_value("head", RowKind::sequences, TinyModel::kHidden);
-      changed.ops.push_back({kind, {x}, weights, next, 0, 0, 0});
+      changed.ops.push_back({kind, {x}, weights, next});
       x = next;
     }
     changed.outputs = {x};
@@ -173,7 +174,7 @@ TEST_CASE("what something else reads or uses is not removed", "[compress][struct
   }
   SECTION("something other than a linear layer behind") {
     Program changed = program;
-    changed.ops[neurons[1].behind].kind = OpKind::activation;
+    changed.ops[neurons[1].behind].attributes = ops::Activation{};
     CHECK(find_neurons(changed).size() == 1);
   }
 }

@@ -97,7 +97,7 @@ inline void check_widths(const Fixture& f, const Student& student) {
   for (const MatchedValue& match : student.matched) {
     const Value& own = student.model.program.values.at(match.student);
     const Value& other = f.teacher.program.values.at(match.teacher);
-    CHECK(own.width == other.width);
+    CHECK(own.shape == other.shape);
     CHECK(own.rows == other.rows);
   }
 }

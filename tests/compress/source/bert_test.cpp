@@ -52,13 +52,13 @@ TEST_CASE("hidden states of BERT equal PyTorch's for every length", "[compress][
 
   TokenBatch all;
   for (const auto& ids : sequences) all.add(ids);
-  std::vector<float> together(all.tokens() * program.values[hidden].width);
+  std::vector<float> together(all.tokens() * program.values[hidden].shape.size());
   float* const out[] = {together.data()};
   session.run(all, {}, out);
   size_t at = 0;
   for (size_t s = 0; s < sequences.size(); ++s) {
     CAPTURE(s, threads);
-    const size_t size = sequences[s].size() * program.values[hidden].width;
+    const size_t size = sequences[s].size() * program.values[hidden].shape.size();
     const std::vector<float> rows(together.begin() + static_cast<std::ptrdiff_t>(at),
                                   together.begin() + static_cast<std::ptrdiff_t>(at + size));
     const auto wanted = expected[s].numbers.find("hidden");  // recorded for the short sequences
@@ -81,7 +81,7 @@ TEST_CASE("pooled vectors of BERT equal PyTorch's", "[compress][bert]") {
   const auto [key, pooling] = GENERATE(std::pair{"mean", Pooling::mean}, std::pair{"cls", Pooling::first});
   Program program = source.program;
   program.ops.pop_back();  // normalize
-  program.ops.back().mode = static_cast<uint32_t>(pooling);
+  program.ops.back().attributes = ops::Pool{pooling};
   program.outputs = {program.ops.back().output};
   const Model model = runtime_model(source, program);
   Session session(model, 2);

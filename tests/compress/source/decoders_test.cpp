@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compress/source/source_model.h"
+#include "formats/artifact/op_table.h"
 #include "runtime/session.h"
 #include "tests/support/recorded_decoder.h"
 
@@ -103,7 +104,7 @@ TEST_CASE("a decoder's task says what it is for", "[compress][decoders]") {
 TEST_CASE("a layer of Llama stands in the order that passes rely on", "[compress][decoders]") {
   const Program program = opened(RecordedDecoder("qwen3")).program;
   std::vector<std::string> kinds;
-  for (const Op& op : program.ops) kinds.emplace_back(op_traits(op.kind).name);
+  for (const Op& op : program.ops) kinds.emplace_back(op_name(op.attributes));
   const std::vector<std::string> layer = {"rms_norm", "linear", "linear",     "linear",   "rms_norm", "rms_norm",
                                           "rope",     "rope",   "attention",  "linear",   "add",      "rms_norm",
                                           "linear",   "linear", "activation", "multiply", "linear",   "add"};
@@ -143,7 +144,7 @@ TEST_CASE("windows are those of the layers that the config names", "[compress][d
   const auto windows = [](const RecordedDecoder& decoder) {
     std::vector<uint32_t> found;
     for (const Op& op : opened(decoder).program.ops) {
-      if (op.kind == OpKind::attention) found.push_back(op.window);
+      if (const auto* attention = op.as<ops::Attention>()) found.push_back(attention->window);
     }
     return found;
   };

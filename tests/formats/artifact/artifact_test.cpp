@@ -39,9 +39,9 @@ Program small_program() {
   p.add_value("words", RowKind::tokens, 4);
   p.add_value("out", RowKind::tokens, 2);
   p.add_value("pooled", RowKind::sequences, 2);
-  p.ops.push_back({OpKind::embedding, {}, {0}, 0, 0, 0, 0});
-  p.ops.push_back({OpKind::linear, {0}, {1, 2}, 1, 0, 0, 0});
-  p.ops.push_back({OpKind::pool, {1}, {}, 2, 0, 0, 0});
+  p.ops.push_back({ops::Embedding{}, {}, {0}, 0});
+  p.ops.push_back({ops::Linear{}, {0}, {1, 2}, 1});
+  p.ops.push_back({ops::Pool{}, {1}, {}, 2});
   p.outputs = {2};
   return p;
 }

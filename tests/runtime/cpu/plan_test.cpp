@@ -123,7 +123,7 @@ TEST_CASE("an activation whose input somebody else wants is not fused", "[runtim
   const Fixture f;
   Program program = f.source.program;
   const auto active =
-      std::find_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.kind == OpKind::activation; });
+      std::find_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.is<ops::Activation>(); });
   REQUIRE(active != program.ops.end());
   program.outputs.push_back(active->inputs[0]);
   const Model model = f.build(program);
@@ -180,7 +180,7 @@ TEST_CASE("inputs and outputs of a part of a program are where the caller has th
   const Fixture f;
   const Program& whole = f.source.program;
   const auto attention =
-      std::find_if(whole.ops.begin(), whole.ops.end(), [](const Op& op) { return op.kind == OpKind::attention; });
+      std::find_if(whole.ops.begin(), whole.ops.end(), [](const Op& op) { return op.is<ops::Attention>(); });
   const ProgramSlice part = slice(whole, attention->inputs, {attention->output});
   REQUIRE(part.program.inputs.size() == 3);
   const Model model = f.build(part.program);

@@ -1,6 +1,6 @@
 // The row kernels for AVX2 with FMA.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx2.h"
@@ -25,14 +25,25 @@ constexpr size_t kWidthVectors = 2;
 
 namespace lathe::kernels {
 
-extern const RowKernels kRowsAvx2 = {"rows_avx2",      Isa::avx2,
-                                     add_layer_norm,   add,
-                                     activate,         quantize,
-                                     quantize_wide,    join_pairs,
-                                     accumulate_int8,  attention_scratch_bytes,
-                                     attention,        attention_cached_scratch_bytes,
-                                     attention_cached, rms_norm,
-                                     multiply,         rope,
-                                     to_f16,           from_f16};
+extern const RowKernels kRowsAvx2 = {
+    .name = "rows_avx2",
+    .isa = Isa::avx2,
+    .add_layer_norm = add_layer_norm,
+    .add = add,
+    .activate = activate,
+    .quantize = quantize,
+    .quantize_wide = quantize_wide,
+    .join_pairs = join_pairs,
+    .accumulate_int8 = accumulate_int8,
+    .attention_scratch_bytes = attention_scratch_bytes,
+    .attention = attention,
+    .attention_cached_scratch_bytes = attention_cached_scratch_bytes,
+    .attention_cached = attention_cached,
+    .rms_norm = rms_norm,
+    .multiply = multiply,
+    .rope = rope,
+    .to_f16 = to_f16,
+    .from_f16 = from_f16,
+};
 
 }  // namespace lathe::kernels

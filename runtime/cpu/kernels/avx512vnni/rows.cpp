@@ -1,6 +1,6 @@
 // The row kernels for AVX-512.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx512.h"
@@ -25,23 +25,25 @@ constexpr size_t kWidthVectors = 2;
 
 namespace lathe::kernels {
 
-extern const RowKernels kRowsAvx512Vnni = {"rows_avx512vnni",
-                                           Isa::avx512vnni,
-                                           add_layer_norm,
-                                           add,
-                                           activate,
-                                           quantize,
-                                           quantize_wide,
-                                           join_pairs,
-                                           accumulate_int8,
-                                           attention_scratch_bytes,
-                                           attention,
-                                           attention_cached_scratch_bytes,
-                                           attention_cached,
-                                           rms_norm,
-                                           multiply,
-                                           rope,
-                                           to_f16,
-                                           from_f16};
+extern const RowKernels kRowsAvx512Vnni = {
+    .name = "rows_avx512vnni",
+    .isa = Isa::avx512vnni,
+    .add_layer_norm = add_layer_norm,
+    .add = add,
+    .activate = activate,
+    .quantize = quantize,
+    .quantize_wide = quantize_wide,
+    .join_pairs = join_pairs,
+    .accumulate_int8 = accumulate_int8,
+    .attention_scratch_bytes = attention_scratch_bytes,
+    .attention = attention,
+    .attention_cached_scratch_bytes = attention_cached_scratch_bytes,
+    .attention_cached = attention_cached,
+    .rms_norm = rms_norm,
+    .multiply = multiply,
+    .rope = rope,
+    .to_f16 = to_f16,
+    .from_f16 = from_f16,
+};
 
 }  // namespace lathe::kernels

@@ -189,7 +189,7 @@ TEST_CASE("the two factors of a low-rank layer are exported as their product", "
   TinyDecoder decoder;
   const std::string name = "model.layers.0.self_attn.q_proj.weight";
   const auto at = std::find_if(decoder.program.ops.begin(), decoder.program.ops.end(), [&](const Op& op) {
-    return op.kind == OpKind::linear && decoder.program.weights[op.weights[0]] == name;
+    return op.is<ops::Linear>() && decoder.program.weights[op.weights[0]] == name;
   });
   const uint32_t output = at->output;
   decoder.tensors.erase(name);
@@ -226,14 +226,15 @@ TEST_CASE("what GGUF cannot hold is refused by its name", "[compress][gguf]") {
 
   TinyDecoder relu;
   for (Op& op : relu.program.ops) {
-    if (op.kind == OpKind::activation) op.mode = static_cast<uint32_t>(Activation::relu);
+    if (op.is<ops::Activation>()) op.attributes = ops::Activation{ActivationFunction::relu};
   }
   refused(Errc::unsupported, {"relu", "silu"}, relu.write(dir / "relu.lathe"));
 
   TinyDecoder unlike;
-  std::find_if(unlike.program.ops.rbegin(), unlike.program.ops.rend(), [](const Op& op) {
-    return op.kind == OpKind::rms_norm;
-  })->epsilon = 0.5f;
+  std::find_if(unlike.program.ops.rbegin(), unlike.program.ops.rend(),
+               [](const Op& op) { return op.is<ops::RmsNorm>(); })
+      ->as<ops::RmsNorm>()
+      ->epsilon = 0.5f;
   refused(Errc::unsupported, {"0.5 as epsilon", "one for all"}, unlike.write(dir / "unlike.lathe"));
 
   TinyDecoder large;

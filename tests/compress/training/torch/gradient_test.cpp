@@ -32,7 +32,7 @@ struct Bench {
     for (const uint32_t id : given) {
       const Value& value = random.program.values[id];
       const int64_t rows = value.rows == RowKind::tokens ? batch.tokens : batch.sequences;
-      at::Tensor x = 2 * random_tensor({rows, value.width}, 100 + id, at::kDouble);
+      at::Tensor x = 2 * random_tensor({rows, value.shape.size()}, 100 + id, at::kDouble);
       leaves.push_back(x + away_from_zero * at::sign(x));
     }
     for (const at::Tensor& weight : random.tensors()) leaves.push_back(weight.to(at::kDouble));
@@ -77,11 +77,11 @@ TEST_CASE("the gradient of attention agrees with differences, with padding and w
 }
 
 TEST_CASE("the gradient of every activation agrees with differences", "[compress][torch][gradient]") {
-  const auto kind = static_cast<Activation>(GENERATE(range(0u, 5u)));
+  const auto kind = static_cast<ActivationFunction>(GENERATE(range(0u, 5u)));
   CAPTURE(activation_name(kind));
   Bench bench;
   const uint32_t out = bench.random.activation(bench.input(8), kind);
-  bench.check(out, kRagged, kind == Activation::relu ? 0.1 : 0);  // where relu bends there is no gradient
+  bench.check(out, kRagged, kind == ActivationFunction::relu ? 0.1 : 0);  // where relu bends there is no gradient
 }
 
 TEST_CASE("the gradient of a sum goes to both of its terms", "[compress][torch][gradient]") {
@@ -152,11 +152,12 @@ TEST_CASE("gradients reach every weight of a decoder", "[compress][torch][gradie
   const uint32_t turned_k = p.rope(p.rms_norm(k, 1), 1, 2, RopePairs::halves);
   const uint32_t y = p.add(stream, p.linear(p.causal_attention(turned_q, turned_k, v, 2, 1, 3), 8, false));
   const uint32_t z = p.rms_norm(y);
-  const uint32_t gated = p.multiply(p.activation(p.linear(z, 5, false), Activation::silu), p.linear(z, 5, false));
+  const uint32_t gated =
+      p.multiply(p.activation(p.linear(z, 5, false), ActivationFunction::silu), p.linear(z, 5, false));
   const uint32_t last = p.rms_norm(p.add(y, p.linear(gated, 8, false)));
   const uint32_t table = p.program.ops[0].weights[0];
   Bench bench;
-  const uint32_t out = p.op(OpKind::linear, {last}, {table}, 7);  // a tied head
+  const uint32_t out = p.op(ops::Linear{}, {last}, {table}, 7);  // a tied head
   bench.random = p;
   bench.check(out, kRagged);
 }
@@ -166,7 +167,7 @@ TEST_CASE("gradients reach every weight of a whole program", "[compress][torch][
   const uint32_t x = p.layer_norm(p.add(p.embedding(Stream::tokens, 7, 6), p.embedding(Stream::positions, 5, 6)));
   const uint32_t q = p.linear(x, 6), k = p.linear(x, 6), v = p.linear(x, 6);
   const uint32_t y = p.layer_norm(p.add(x, p.linear(p.attention(q, k, v, 2), 6)));
-  const uint32_t z = p.add(y, p.linear(p.activation(p.linear(y, 9), Activation::gelu), 6));
+  const uint32_t z = p.add(y, p.linear(p.activation(p.linear(y, 9), ActivationFunction::gelu), 6));
   Bench bench;
   const uint32_t out = p.normalize(p.pool(z, Pooling::mean));
   bench.random = p;

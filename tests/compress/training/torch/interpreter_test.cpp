@@ -41,7 +41,7 @@ std::vector<float> by_runtime(const Program& program, const WeightLookup& lookup
                               uint32_t value) {
   const Model model = Model::build(slice(program, {}, {value}).program, lookup, "test");
   const bool tokens = program.values[value].rows == RowKind::tokens;
-  std::vector<float> out((tokens ? batch.tokens() : batch.sequences()) * program.values[value].width);
+  std::vector<float> out((tokens ? batch.tokens() : batch.sequences()) * program.values[value].shape.size());
   float* const outputs[] = {out.data()};
   Session(model, 1).run(batch, {}, outputs);
   return out;
@@ -69,7 +69,7 @@ TEST_CASE("hidden states of the interpreter equal PyTorch's and the runtime's fo
   const auto expected = test::read_reference(data_folder(name) / "expected.txt");
   REQUIRE(all.sequences() == expected.size());
   const uint32_t hidden = source.program.ops[source.program.ops.size() - 3].output;  // before pool and normalize
-  const size_t width = source.program.values[hidden].width;
+  const size_t width = source.program.values[hidden].shape.size();
   const std::vector<float> together = by_interpreter(source.program, lookup_of(source), all, hidden);
   CHECK(worst_difference(together, by_runtime(source.program, lookup_of(source), all, hidden)) < kTolerance);
   size_t compared = 0;
@@ -93,8 +93,8 @@ TEST_CASE("pooled vectors of the interpreter equal PyTorch's", "[compress][torch
   const auto [key, pooling] = GENERATE(std::pair{"mean", Pooling::mean}, std::pair{"cls", Pooling::first});
   Program program = source.program;
   Op& pool = program.ops[program.ops.size() - 2];
-  REQUIRE(pool.kind == OpKind::pool);
-  pool.mode = static_cast<uint32_t>(pooling);
+  REQUIRE(pool.is<ops::Pool>());
+  pool.attributes = ops::Pool{pooling};
   const std::vector<float> pooled = by_interpreter(program, lookup_of(source), batch, pool.output);
   const size_t width = source.task.dimension;
   for (size_t s = 0; s < batch.sequences(); ++s) {
@@ -156,7 +156,7 @@ RandomProgram decoder_program(RopePairs pairs, uint32_t window) {
     x = p.add(x, p.linear(p.causal_attention(q, k, v, 4, 2, window), 24));
     const uint32_t wide = p.rms_norm(x);
     const uint32_t gate = p.linear(wide, 40, false), up = p.linear(wide, 40, false);
-    x = p.add(x, p.linear(p.multiply(p.activation(gate, Activation::silu), up), 24));
+    x = p.add(x, p.linear(p.multiply(p.activation(gate, ActivationFunction::silu), up), 24));
   }
   p.program.outputs = {p.linear(p.rms_norm(x), 50, false)};
   return p;
@@ -177,7 +177,8 @@ TEST_CASE("both kinds of pairs and every window give what the runtime gives", "[
 }
 
 // Two layers with the norms where `pre_norm` says, three streams, and a head.
-RandomProgram transformer(bool pre_norm, Activation activation, Pooling pooling, bool normalize, uint64_t seed) {
+RandomProgram transformer(bool pre_norm, ActivationFunction activation, Pooling pooling, bool normalize,
+                          uint64_t seed) {
   RandomProgram p;
   p.seed = seed;
   constexpr uint32_t kWidth = 24;
@@ -200,7 +201,7 @@ RandomProgram transformer(bool pre_norm, Activation activation, Pooling pooling,
 }
 
 TEST_CASE("every activation and pooling gives what the runtime gives", "[compress][torch][interpreter]") {
-  const auto activation = static_cast<Activation>(GENERATE(range(0u, 5u)));
+  const auto activation = static_cast<ActivationFunction>(GENERATE(range(0u, 5u)));
   const auto pooling = static_cast<Pooling>(GENERATE(range(0u, 3u)));
   const bool pre_norm = GENERATE(false, true);
   CAPTURE(activation_name(activation), pooling_name(pooling), pre_norm);
@@ -218,7 +219,7 @@ TEST_CASE("every activation and pooling gives what the runtime gives", "[compres
 }
 
 TEST_CASE("values that are given are not computed", "[compress][torch][interpreter]") {
-  const RandomProgram p = transformer(false, Activation::gelu, Pooling::mean, true, 11);
+  const RandomProgram p = transformer(false, ActivationFunction::gelu, Pooling::mean, true, 11);
   const TokenBatch batch = test::random_batch({5, 12, 3}, 50, 4);
   const TensorBatch tensors = make_tensor_batch(batch, kCpu);
   const std::vector<at::Tensor> weights = p.tensors();
@@ -228,7 +229,7 @@ TEST_CASE("values that are given are not computed", "[compress][torch][interpret
   const Values whole = interpret(p.program, weights, tensors, {}, every);
   REQUIRE(whole.size() == every.size());
   for (const Op& op : p.program.ops) {
-    if (op.kind != OpKind::layer_norm) continue;  // where one value alone leads on
+    if (!op.is<ops::LayerNorm>()) continue;  // where one value alone leads on
     std::vector<at::Tensor> some(weights.size());
     for (const std::string& name : slice(p.program, {op.output}, {output}).program.weights) {
       const auto at = std::find(p.program.weights.begin(), p.program.weights.end(), name) - p.program.weights.begin();
@@ -246,7 +247,7 @@ TEST_CASE("values that are given are not computed", "[compress][torch][interpret
 }
 
 TEST_CASE("products in bf16 are near those in f32 and not the same", "[compress][torch][interpreter]") {
-  const RandomProgram p = transformer(false, Activation::gelu, Pooling::mean, false, 12);
+  const RandomProgram p = transformer(false, ActivationFunction::gelu, Pooling::mean, false, 12);
   const TensorBatch batch = make_tensor_batch(test::random_batch({5, 12, 3}, 50, 4), kCpu);
   const uint32_t output = p.program.outputs[0];
   const at::Tensor full = interpret(p.program, p.tensors(), batch, {}, {output}).at(output);

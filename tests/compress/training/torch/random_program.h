@@ -64,73 +64,51 @@ struct RandomProgram {
     weights[name] = encoded_f32(values, shape);
     return program.add_weight(name);
   }
-  uint32_t op(OpKind kind, std::vector<uint32_t> inputs, std::vector<uint32_t> used, uint32_t width,
-              uint32_t mode = 0) {
-    const bool pooled =
-        kind == OpKind::pool || (!inputs.empty() && program.values[inputs[0]].rows == RowKind::sequences);
+  uint32_t op(const Attributes& attributes, std::vector<uint32_t> inputs, std::vector<uint32_t> used, uint32_t width) {
+    const bool pooled = std::holds_alternative<ops::Pool>(attributes) ||
+                        (!inputs.empty() && program.values[inputs[0]].rows == RowKind::sequences);
     const uint32_t out =
         program.add_value(message("v", program.values.size()), pooled ? RowKind::sequences : RowKind::tokens, width);
-    program.ops.push_back({kind, std::move(inputs), std::move(used), out, mode, 0, 0});
+    program.ops.push_back({attributes, std::move(inputs), std::move(used), out});
     return out;
   }
+  uint32_t width(uint32_t value) const { return program.values[value].shape.size(); }
   uint32_t embedding(Stream stream, uint64_t rows, uint32_t width) {
     const uint32_t table = weight({rows, width}, 1.0f);
-    return op(OpKind::embedding, {}, {table}, width, static_cast<uint32_t>(stream));
+    return op(ops::Embedding{stream}, {}, {table}, width);
   }
-  uint32_t linear(uint32_t x, uint32_t width, bool bias = true) {
-    const uint64_t inputs = program.values[x].width;
-    const uint32_t w = weight({width, inputs}, 1.7f / std::sqrt(static_cast<float>(inputs)));
-    const uint32_t b = bias ? weight({width}, 0.2f) : kNone;
-    return op(OpKind::linear, {x}, {w, b}, width);
+  uint32_t linear(uint32_t x, uint32_t outputs, bool bias = true) {
+    const uint64_t inputs = width(x);
+    const uint32_t w = weight({outputs, inputs}, 1.7f / std::sqrt(static_cast<float>(inputs)));
+    const uint32_t b = bias ? weight({outputs}, 0.2f) : kNone;
+    return op(ops::Linear{}, {x}, {w, b}, outputs);
   }
   uint32_t layer_norm(uint32_t x) {
-    const uint32_t width = program.values[x].width;
-    const uint32_t gamma = weight({width}, 0.3f, 1.0f);
-    const uint32_t beta = weight({width}, 0.3f);
-    const uint32_t out = op(OpKind::layer_norm, {x}, {gamma, beta}, width);
-    program.ops.back().epsilon = 1e-6f;
-    return out;
+    const uint32_t gamma = weight({width(x)}, 0.3f, 1.0f);
+    const uint32_t beta = weight({width(x)}, 0.3f);
+    return op(ops::LayerNorm{1e-6f}, {x}, {gamma, beta}, width(x));
   }
   uint32_t attention(uint32_t q, uint32_t k, uint32_t v, uint32_t heads) {
-    const uint32_t out = op(OpKind::attention, {q, k, v}, {}, program.values[v].width);
-    program.ops.back().heads = heads;
-    return out;
+    return op(ops::Attention{AttentionMask::full, heads, heads, 0}, {q, k, v}, {}, width(v));
   }
   uint32_t causal_attention(uint32_t q, uint32_t k, uint32_t v, uint32_t heads, uint32_t kv_heads, uint32_t window) {
-    const uint32_t out =
-        op(OpKind::attention, {q, k, v}, {}, program.values[q].width, static_cast<uint32_t>(Attention::causal));
-    program.ops.back().heads = heads;
-    program.ops.back().kv_heads = kv_heads;
-    program.ops.back().window = window;
-    return out;
+    return op(ops::Attention{AttentionMask::causal, heads, kv_heads, window}, {q, k, v}, {}, width(q));
   }
   uint32_t rms_norm(uint32_t x, uint32_t heads = 0) {
-    const uint32_t width = program.values[x].width;
-    const uint32_t gamma = weight({heads > 0 ? width / heads : width}, 0.3f, 1.0f);
-    const uint32_t out = op(OpKind::rms_norm, {x}, {gamma}, width);
-    program.ops.back().heads = heads;
-    program.ops.back().epsilon = 1e-6f;
-    return out;
+    const uint32_t gamma = weight({heads > 0 ? width(x) / heads : width(x)}, 0.3f, 1.0f);
+    return op(ops::RmsNorm{1e-6f, heads}, {x}, {gamma}, width(x));
   }
   uint32_t rope(uint32_t x, uint32_t heads, uint32_t pairs, RopePairs kind) {
     const uint32_t frequencies = weight({pairs}, 0.4f, 0.7f);
-    const uint32_t out = op(OpKind::rope, {x}, {frequencies}, program.values[x].width, static_cast<uint32_t>(kind));
-    program.ops.back().heads = heads;
-    return out;
+    return op(ops::Rope{kind, heads}, {x}, {frequencies}, width(x));
   }
-  uint32_t multiply(uint32_t a, uint32_t b) { return op(OpKind::multiply, {a, b}, {}, program.values[a].width); }
-  uint32_t activation(uint32_t x, Activation kind) {
-    return op(OpKind::activation, {x}, {}, program.values[x].width, static_cast<uint32_t>(kind));
+  uint32_t multiply(uint32_t a, uint32_t b) { return op(ops::Multiply{}, {a, b}, {}, width(a)); }
+  uint32_t activation(uint32_t x, ActivationFunction function) {
+    return op(ops::Activation{function}, {x}, {}, width(x));
   }
-  uint32_t add(uint32_t a, uint32_t b) { return op(OpKind::add, {a, b}, {}, program.values[a].width); }
-  uint32_t pool(uint32_t x, Pooling kind) {
-    return op(OpKind::pool, {x}, {}, program.values[x].width, static_cast<uint32_t>(kind));
-  }
-  uint32_t normalize(uint32_t x) {
-    const uint32_t out = op(OpKind::normalize, {x}, {}, program.values[x].width);
-    program.ops.back().epsilon = 1e-12f;
-    return out;
-  }
+  uint32_t add(uint32_t a, uint32_t b) { return op(ops::Add{}, {a, b}, {}, width(a)); }
+  uint32_t pool(uint32_t x, Pooling pooling) { return op(ops::Pool{pooling}, {x}, {}, width(x)); }
+  uint32_t normalize(uint32_t x) { return op(ops::Normalize{1e-12f}, {x}, {}, width(x)); }
 
   WeightLookup lookup() const {
     return [this](const std::string& name) { return weights.at(name).view(); };

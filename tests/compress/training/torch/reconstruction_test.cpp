@@ -102,7 +102,7 @@ TEST_CASE("a block in which nothing trains stays as it is", "[compress][torch][r
   TrainableModel student = room.compressed(pruned("int8"));
   TrainingJob job = room.job(student, 0);
   const std::vector<Op>& ops = student.program.ops;
-  const auto gelu = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.kind == OpKind::activation; });
+  const auto gelu = std::find_if(ops.begin(), ops.end(), [](const Op& op) { return op.is<ops::Activation>(); });
   REQUIRE(gelu != ops.end());
   job.matched = {{gelu->inputs[0], gelu->inputs[0]}, {gelu->output, gelu->output}};
   CountingProgress progress;

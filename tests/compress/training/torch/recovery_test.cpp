@@ -57,7 +57,7 @@ TEST_CASE("the module computes what the runtime computes", "[compress][torch][re
   const std::vector<float> wanted = outputs(Model::build(room.teacher.program, weights, "t"), room.data.held_out);
   REQUIRE(values[0].size() == wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) REQUIRE(values[0][i] == Approx(wanted[i]).margin(2e-5));
-  CHECK(values[1].size() == room.data.held_out.tokens() * room.teacher.program.values[0].width);
+  CHECK(values[1].size() == room.data.held_out.tokens() * room.teacher.program.values[0].shape.size());
 }
 
 TEST_CASE("recovery brings the compressed model nearer to the original", "[compress][torch][recovery]") {
