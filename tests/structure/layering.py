@@ -31,11 +31,13 @@ THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
     (r"Eigen/.*|cblas\.h", ("compress/methods/linalg.cpp", "compress/calibration/gram.cpp")),
+    (r"lathe\.h", ("tests/package/",)),
     (r"utf8proc\.h", ("runtime/text/",)),
     (r"boost/.*", ("cli/",)),
     (r"(torch|ATen|c10)/.*", ("compress/training/torch/",)),
     (r"dlfcn\.h", ("compress/training/training_module.cpp",)),
     (r"catch2/.*", ("tests/",)),
+    (r"cpuid\.h", ("runtime/cpu/isa.cpp",)),
     (r"[a-z0-9]*intrin\.h", ("runtime/cpu/kernels/",)),
 )
 SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
