@@ -105,14 +105,9 @@ class Generation {
 }  // namespace
 
 bool is_generator(const Program& program) {
-  bool attends = false;
-  for (const Op& op : program.ops) {
-    if (op.is<ops::Pool>()) return false;
-    const auto* attention = op.as<ops::Attention>();
-    if (attention != nullptr && attention->mask != AttentionMask::causal) return false;
-    attends = attends || attention != nullptr;
-  }
-  return attends && program.inputs.empty() && program.outputs.size() == 1 &&
+  const auto pools = [](const Op& op) { return op.is<ops::Pool>(); };
+  if (std::any_of(program.ops.begin(), program.ops.end(), pools)) return false;
+  return is_causal(program) && program.inputs.empty() && program.outputs.size() == 1 &&
          program.values[program.outputs[0]].rows == RowKind::tokens;
 }
 

@@ -4,53 +4,54 @@
 
 namespace lathe {
 
-Model::Model(Program program, const WeightLookup& weights, const std::string& where)
-    : program_(std::move(program)), kernels_(chosen_isa()), store_(std::make_unique<WeightStore>()) {
-  validate(
-      program_, [&](const std::string& name) { return weights(name).shape; }, where);
-  const auto note = [&](const std::string& name, const EncodedTensor& tensor, const char* kernel) {
-    choices_.push_back({name, encoding_name(tensor.encoding), kernel});
-  };
-  for (const Op& op : program_.ops) {
-    const auto name = [&](size_t slot) { return program_.weights[op.weights[slot]]; };
-    if (const auto* embedding = op.as<ops::Embedding>()) {
-      const EncodedTensor table = weights(name(0));
-      const auto [at, is_new] = store_->tables.try_emplace(name(0), kernels_, table);
-      if (is_new) note(name(0), table, at->second.kernel_name());
-      size_t* const bounds[] = {&vocabulary_size_, &max_tokens_, &segment_kinds_};
-      size_t& bound = *bounds[static_cast<size_t>(embedding->stream)];
-      bound = std::min<size_t>(bound, table.rows());
-    } else if (op.is<ops::Linear>()) {
-      const EncodedTensor weight = weights(name(0));
-      const std::optional<EncodedTensor> bias = op.has_weight(1) ? std::optional(weights(name(1))) : std::nullopt;
-      const auto [at, is_new] = store_->linear.try_emplace(linear_key(program_, op), kernels_, store_->memory, weight,
-                                                           bias ? &*bias : nullptr);
-      if (is_new) note(name(0), weight, at->second.kernel_name());
-    } else {
-      for (size_t slot = 0; slot < op.weights.size(); ++slot) {
-        store_->vectors.try_emplace(name(slot), decode(weights(name(slot))));
-      }
-    }
+bool is_causal(const Program& program) {
+  bool attends = false;
+  for (const Op& op : program.ops) {
+    const auto* attention = op.as<ops::Attention>();
+    if (attention == nullptr) continue;
+    if (attention->mask != AttentionMask::causal) return false;
+    attends = true;
   }
-  plan_ = make_plan(program_, *store_);
+  return attends;
 }
 
-Model Model::open(const std::filesystem::path& path) {
+Model::Model(Program program, const WeightLookup& weights, const std::string& where, Device device)
+    : program_(std::move(program)), is_causal_(lathe::is_causal(program_)) {
+  const ShapeOf shape_of = [&](const std::string& name) { return weights(name).shape; };
+  validate(program_, shape_of, where);
+  reads_samples_ = std::any_of(program_.values.begin(), program_.values.end(),
+                               [](const Value& value) { return value.rows == RowKind::samples; });
+  for (const Op& op : program_.ops) {
+    const auto* embedding = op.as<ops::Embedding>();
+    if (embedding == nullptr) continue;
+    size_t& bound = bound_of(embedding->stream);
+    bound = std::min<size_t>(bound, shape_of(program_.weights[op.weights[0]])[0]);
+  }
+  executor_ = make_executor(device, program_, weights);
+}
+
+size_t& Model::bound_of(Stream stream) {
+  switch (stream) {  // a stream that is missing here does not compile
+    case Stream::tokens:
+      return vocabulary_size_;
+    case Stream::positions:
+      return max_tokens_;
+    case Stream::segments:
+      return segment_kinds_;
+  }
+  fail(Errc::internal, "an embedding has a stream that does not exist");
+}
+
+Model Model::open(const std::filesystem::path& path, Device device) {
   auto artifact = std::make_unique<Artifact>(Artifact::open(path));
   const auto lookup = [&](const std::string& name) { return artifact->tensor(name).tensor; };
-  Model model(artifact->program(), lookup, artifact->file().path());
+  Model model(artifact->program(), lookup, artifact->file().path(), device);
   model.artifact_ = std::move(artifact);
   return model;
 }
 
-Model Model::build(Program program, const WeightLookup& weights, const std::string& where) {
-  return Model(std::move(program), weights, where);
-}
-
-size_t Model::packed_bytes() const {
-  size_t total = 0;
-  for (const auto& [name, weight] : store_->linear) total += weight.packed_bytes();
-  return total;
+Model Model::build(Program program, const WeightLookup& weights, const std::string& where, Device device) {
+  return Model(std::move(program), weights, where, device);
 }
 
 }  // namespace lathe

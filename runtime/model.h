@@ -1,64 +1,60 @@
 #pragma once
 // A model that is ready to run: immutable, shared by any number of sessions and threads.
 
+#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "formats/artifact/artifact.h"
-#include "runtime/cpu/isa.h"
-#include "runtime/cpu/plan.h"
+#include "runtime/executor.h"
 
 namespace lathe {
 
-/// Finds the weight of that name; the planes outlive the model.
-using WeightLookup = std::function<EncodedTensor(const std::string& name)>;
-
-/// Which kernel runs a weight; for `inspect`.
-struct KernelChoice {
-  std::string weight;
-  std::string encoding;
-  std::string kernel;
-};
-
+/// A program, its weights on a device, and the bounds that the weights set.
 class Model {
  public:
-  /// Opens an artifact, keeps it mapped, and packs its weights. Throws Error{no_input, malformed, unsupported}, and
-  /// Error{usage} when LATHE_ISA names a level this CPU lacks.
-  static Model open(const std::filesystem::path& path);
+  /// Opens an artifact, keeps it mapped, and packs its weights for the device. Throws Error{no_input, malformed,
+  /// unsupported}, and Error{usage} when LATHE_ISA names a set of instructions that this CPU lacks.
+  static Model open(const std::filesystem::path& path, Device device = Device::cpu);
   /// A model from weights that are in memory already. `where` stands in error messages.
-  static Model build(Program program, const WeightLookup& weights, const std::string& where);
+  static Model build(Program program, const WeightLookup& weights, const std::string& where,
+                     Device device = Device::cpu);
 
   const Program& program() const { return program_; }
-  const Plan& plan() const { return plan_; }
-  const kernels::RowKernels& row_kernels() const { return *kernels_.rows; }
-  Isa isa() const { return kernels_.isa; }
-  /// Tokens that one sequence may have: the rows of the position table, or no bound.
+  const Executor& executor() const { return *executor_; }
+  /// How the executor holds and runs the model.
+  const ExecutorDescription& description() const { return executor_->description(); }
+  /// How many tokens one sequence may have: the rows of the position table, or SIZE_MAX where there is none.
   size_t max_tokens() const { return max_tokens_; }
-  /// Rows of the token table, or no bound where the program reads no tokens.
+  /// The rows of the token table, or SIZE_MAX where the program reads no tokens.
   size_t vocabulary_size() const { return vocabulary_size_; }
+  /// The rows of the segment table, or SIZE_MAX where there is none.
   size_t segment_kinds() const { return segment_kinds_; }
-  const std::vector<KernelChoice>& kernel_choices() const { return choices_; }
-  /// The file behind the model; null for build().
+  /// True when the program has attention and all of it is causal, so that a cache can hold what earlier tokens left.
+  bool is_causal() const { return is_causal_; }
+  /// True when the program's values have rows for samples, which the caller gives as dense tensors; false when it reads
+  /// token sequences.
+  bool reads_samples() const { return reads_samples_; }
+  /// The file that the model was opened from; null for build().
   const Artifact* artifact() const { return artifact_.get(); }
-  /// Bytes of weights repacked in memory.
-  size_t packed_bytes() const;
 
  private:
-  Model(Program program, const WeightLookup& weights, const std::string& where);
+  Model(Program program, const WeightLookup& weights, const std::string& where, Device device);
+  // The number of rows that the tables of a stream have.
+  size_t& bound_of(Stream stream);
 
   std::unique_ptr<Artifact> artifact_;
   Program program_;
-  KernelSet kernels_;
-  std::unique_ptr<WeightStore> store_;
-  Plan plan_;
-  std::vector<KernelChoice> choices_;
+  std::unique_ptr<const Executor> executor_;
   size_t max_tokens_ = SIZE_MAX;
   size_t vocabulary_size_ = SIZE_MAX;
   size_t segment_kinds_ = SIZE_MAX;
+  bool is_causal_ = false;
+  bool reads_samples_ = false;
 };
+
+/// True when the program has attention and all of it is causal.
+bool is_causal(const Program& program);
 
 }  // namespace lathe

@@ -42,8 +42,8 @@ std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGri
   for (size_t i = 0; i < files.size(); ++i) {
     const Model& model = *models[i];
     const uint64_t peak = files.size() == 1 ? own_peak : peak_memory_of(files[i], grid);
-    results.push_back({files[i], model.artifact()->file().bytes().size(), opened[i].load_ms, model.packed_bytes(), peak,
-                       isa_name(model.isa()), cases[i]});
+    results.push_back({files[i], model.artifact()->file().bytes().size(), opened[i].load_ms,
+                       model.description().packed_bytes, peak, model.description().instruction_set, cases[i]});
     progress.advance(results.size());
   }
   return results;

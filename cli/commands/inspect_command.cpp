@@ -56,7 +56,7 @@ Contents gather(const std::string& file) {
       ++at->second;
     }
   }
-  for (const KernelChoice& choice : opened.model.kernel_choices()) contents.kernels[choice.weight] = choice.kernel;
+  for (const KernelChoice& choice : opened.model.description().kernels) contents.kernels[choice.weight] = choice.kernel;
   contents.recipe = section_json(artifact, layout::Section::recipe, "recipe");
   contents.provenance = section_json(artifact, layout::Section::provenance, "provenance");
   contents.results = section_json(artifact, layout::Section::results, "results");

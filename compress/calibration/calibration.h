@@ -9,6 +9,7 @@
 #include "compress/calibration/samples.h"
 #include "compress/methods/matrix.h"
 #include "runtime/session.h"
+#include "runtime/threads.h"
 
 namespace lathe {
 

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "compress/job/version.h"
-#include "runtime/cpu/isa.h"
+#include "runtime/executor.h"
 
 namespace lathe {
 namespace {
@@ -49,7 +49,7 @@ Machine this_machine() {
   Machine machine;
   machine.cpu = proc_field("/proc/cpuinfo", "model name");
   machine.cores = std::thread::hardware_concurrency();
-  machine.isa = isa_name(chosen_isa());
+  machine.isa = instruction_set_of(Device::cpu);
   utsname system{};
   if (::uname(&system) == 0) {
     machine.system = std::string(system.sysname) + " " + system.release + " " + system.machine;

@@ -149,7 +149,7 @@ ModelReport describe(const TimedModel& opened, const std::string& name) {
   report.file_bytes = artifact->file().bytes().size();
   report.sizes = size_items(*artifact);
   report.load_ms = opened.load_ms;
-  report.isa = isa_name(opened.model.isa());
+  report.isa = opened.model.description().instruction_set;
   const Roles roles = weight_roles(artifact->program());
   for (const std::string& weight : artifact->program().weights) {
     const EncodedTensor& tensor = artifact->tensor(weight).tensor;

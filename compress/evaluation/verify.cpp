@@ -12,6 +12,7 @@
 #include "compress/evaluation/verify_language.h"
 #include "compress/training/training_data.h"
 #include "runtime/text/embedder.h"
+#include "runtime/threads.h"
 
 namespace lathe {
 namespace {
@@ -34,7 +35,7 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   report.file_bytes = source.source_bytes();
   report.parameters = source.parameters();
   report.load_ms = load_ms;
-  report.isa = isa_name(model.isa());
+  report.isa = model.description().instruction_set;
   uint64_t used = 0;
   std::map<std::string, uint64_t> by_role;
   for (const auto& [name, role] : weight_roles(source.program)) {

@@ -7,7 +7,7 @@
 
 #include "formats/artifact/bytes.h"
 
-namespace lathe {
+namespace lathe::cpu {
 namespace {
 
 constexpr size_t kLargePage = size_t{2} << 20;
@@ -35,4 +35,4 @@ std::byte* PackedMemory::take(size_t bytes) {
   return piece;
 }
 
-}  // namespace lathe
+}  // namespace lathe::cpu

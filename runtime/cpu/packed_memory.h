@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace lathe {
+namespace lathe::cpu {
 
 /// Hands out pieces that live as long as it does. Not for use by several threads at once.
 class PackedMemory {
@@ -27,4 +27,4 @@ class PackedMemory {
   size_t used_ = 0;  // of the last block
 };
 
-}  // namespace lathe
+}  // namespace lathe::cpu

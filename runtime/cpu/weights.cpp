@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-namespace lathe {
+namespace lathe::cpu {
 namespace {
 
 using kernels::IntegerFormat;
@@ -184,4 +184,4 @@ void TableWeight::gather(size_t index, int8_t* scratch, float* y) const {
   kernels_->accumulate_int8(integers, row_scale(tensor_, index), width(), y);
 }
 
-}  // namespace lathe
+}  // namespace lathe::cpu

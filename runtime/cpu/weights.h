@@ -11,7 +11,7 @@
 #include "runtime/cpu/kernels/registry.h"
 #include "runtime/cpu/packed_memory.h"
 
-namespace lathe {
+namespace lathe::cpu {
 
 /// The kernels that one model uses: the rows of the tables that fit the level.
 struct KernelSet {
@@ -84,4 +84,4 @@ class TableWeight {
   std::vector<uint64_t> row_starts_;  // bitmask only
 };
 
-}  // namespace lathe
+}  // namespace lathe::cpu

@@ -27,9 +27,12 @@ class TinyDecoder {
     program_.outputs = {logits};
   }
 
-  Model build() const {
+  /// `change` may alter the program first.
+  Model build(const std::function<void(Program&)>& change = [](Program&) {}) const {
+    Program program = program_;
+    change(program);
     return Model::build(
-        program_, [&](const std::string& name) { return weights_.at(name).view(); }, "test");
+        program, [&](const std::string& name) { return weights_.at(name).view(); }, "test");
   }
 
  private:
@@ -294,10 +297,35 @@ TEST_CASE("a cache refuses what does not fit", "[runtime][decoder]") {
   batch.add(some_tokens(5, 12));
   std::vector<float> logits(5 * kVocabulary);
   float* const outputs[] = {logits.data()};
-  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache}), Catch::Contains("5 tokens, must be at most 4"));
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache}),
+                    Catch::Contains("sequence 0 would have 5 tokens") && Catch::Contains("at most 4 fit"));
   const uint32_t wrong[] = {2};
-  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache, wrong}), Catch::Contains("slot 2"));
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache, wrong}),
+                    "sequence 0: cache slot 2 is used twice or out of range (the cache has 2 slots)");
+  batch = {};
+  batch.add(some_tokens(1, 12));
+  batch.add(some_tokens(1, 13));
+  const uint32_t twice[] = {1, 1};
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache, twice}),
+                    "sequence 1: cache slot 1 is used twice or out of range (the cache has 2 slots)");
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&cache, std::span(twice).first(1)}),
+                    "there are 1 cache slots for 2 sequences");
+  const Model twin = decoder.build();
+  KvCache foreign(twin, 2, 4);
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {&foreign}), "the cache was made for another model");
   CHECK(cache.length(0) == 0);
+}
+
+TEST_CASE("the rows of the last tokens alone are refused for outputs that attention follows", "[runtime][decoder]") {
+  const TinyDecoder decoder;
+  const Model model = decoder.build([](Program& program) { program.outputs = {program.ops[0].output}; });
+  TokenBatch batch;
+  batch.add(some_tokens(6, 14));
+  std::vector<float> rows(batch.tokens() * kHidden);
+  float* const outputs[] = {rows.data()};
+  Session session(model, 1);
+  CHECK_NOTHROW(session.run(batch, {}, outputs));
+  CHECK_THROWS_WITH(session.run(batch, {}, outputs, {nullptr, {}, true}), Catch::Contains("after all attention"));
 }
 
 }  // namespace lathe

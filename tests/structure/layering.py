@@ -20,10 +20,12 @@ MAY_INCLUDE = (
     ("experiments/", ("compress/", "runtime/", "formats/")),
     ("tests/", ("tests/", "cli/", "compress/", "runtime/", "formats/")),
 )
-# The runtime does not know that text exists, and the training engine is reached through its interface alone.
+# The runtime does not know that text exists, what is packed for one device is known to its executor alone, and the
+# training engine is reached through its interface alone.
 # Folder, what it must not include, the parts of it that may.
 MUST_NOT_INCLUDE = (
     ("runtime/", ("runtime/text/", "runtime/c_api/"), ("runtime/text/", "runtime/c_api/")),
+    ("", ("runtime/cpu/",), ("runtime/cpu/", "runtime/executor.cpp", "tests/runtime/cpu/", "experiments/kernels/")),
     ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),
 )
 
