@@ -1,5 +1,5 @@
 #pragma once
-// Memory for kernels: 64-byte aligned, sized in elements, not initialised.
+// Memory for kernels: aligned to 64 bytes, sized in elements, not initialised.
 
 #include <cstddef>
 #include <cstdlib>

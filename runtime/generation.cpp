@@ -10,11 +10,11 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
-// One prompt on its way.
+// One prompt and what has been generated for it.
 struct Sequence {
   uint32_t slot;
   Sampler sampler;
-  size_t room;  // tokens that may still come
+  size_t room;  // how many more tokens it may get
   std::vector<int32_t> tokens;
   bool done = false;
 };
@@ -23,8 +23,8 @@ size_t room_for(const Session& session, const std::vector<int32_t>& prompt, size
   const size_t most = session.model().max_tokens();
   if (prompt.empty()) fail(Errc::usage, message("prompt ", index + 1, " has no token"));
   if (prompt.size() >= most) {
-    fail(Errc::usage, message("prompt ", index + 1, " has ", prompt.size(), " tokens, the model takes ", most,
-                              " with what is to follow"));
+    fail(Errc::usage, message("prompt ", index + 1, " has ", prompt.size(),
+                              " tokens, which leaves no room for another: the model takes ", most, " in all"));
   }
   return std::min(wanted, most - prompt.size());
 }

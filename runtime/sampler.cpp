@@ -6,7 +6,7 @@
 namespace lathe {
 namespace {
 
-// The more probable first; of equals the lower id.
+// More probable tokens come first; of equally probable ones, the lower id.
 bool before(const std::pair<float, int32_t>& a, const std::pair<float, int32_t>& b) {
   return a.first != b.first ? a.first > b.first : a.second < b.second;
 }

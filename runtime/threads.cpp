@@ -60,11 +60,11 @@ void ThreadPool::drain(size_t worker) {
   }
 }
 
-// Goes inside if the door is open. From then on task and count stay as they are until door_ is left.
+// Joins the present call if it is open. Task and count then stay as they are until the worker leaves.
 bool ThreadPool::join() {
-  uint32_t seen = door_.load(std::memory_order_relaxed);
+  uint32_t seen = entry_.load(std::memory_order_relaxed);
   while ((seen & kOpen) != 0) {
-    if (door_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire)) return true;
+    if (entry_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire)) return true;
   }
   return false;
 }
@@ -78,7 +78,7 @@ void ThreadPool::work(size_t worker) {
     if (stop_) return;
     if (!join()) continue;
     drain(worker);
-    door_.fetch_sub(1, std::memory_order_release);
+    entry_.fetch_sub(1, std::memory_order_release);
   }
 }
 
@@ -91,16 +91,16 @@ void ThreadPool::parallel_for(size_t count, const std::function<void(size_t, siz
   count_ = count;
   error_ = nullptr;
   next_.store(0);
-  door_.store(kOpen, std::memory_order_release);
+  entry_.store(kOpen, std::memory_order_release);
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   drain(0);
-  door_.fetch_and(~kOpen, std::memory_order_acq_rel);
-  while (door_.load(std::memory_order_acquire) != 0) pause();
+  entry_.fetch_and(~kOpen, std::memory_order_acq_rel);
+  while (entry_.load(std::memory_order_acquire) != 0) pause();
   if (error_ != nullptr) std::rethrow_exception(error_);
 }
 
-// Nobody leaves before all have come, so every worker takes one index.
+// No worker finishes before all have started, so every worker takes exactly one index.
 void ThreadPool::together(const std::function<void(size_t)>& task) {
   Barrier all(size());
   parallel_for(size(), [&](size_t, size_t worker) {

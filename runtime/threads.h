@@ -15,7 +15,8 @@ namespace lathe {
 /// Cores that this process may run on.
 size_t available_cores();
 
-/// Lets `count` threads meet again and again; they spin, and give up their core when it takes long.
+/// A barrier for `count` threads that may be used any number of times. Waiting threads spin, and yield their core when
+/// the wait is long.
 class Barrier {
  public:
   explicit Barrier(size_t count) : count_(count) {}
@@ -55,9 +56,9 @@ class ThreadPool {
   const std::function<void(size_t, size_t)>* task_ = nullptr;
   size_t count_ = 0;
   std::atomic<size_t> next_{0};
-  // The open flag and how many workers are inside. Work is over when the flag is down and nobody is inside: a worker
-  // that wakes up late finds the door closed, and nobody waits for it.
-  std::atomic<uint32_t> door_{0};
+  // A flag that is set while workers may join a call, and the number of workers that have joined. The call is over when
+  // the flag is clear and the number is 0. A worker that wakes up late finds the flag clear, and nobody waits for it.
+  std::atomic<uint32_t> entry_{0};
   std::atomic<uint32_t> generation_{0};
   std::atomic<bool> stop_{false};
   std::mutex error_mutex_;

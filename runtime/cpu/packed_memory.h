@@ -1,6 +1,6 @@
 #pragma once
-// Memory for packed weights: generation reads all of it for every token, so it lies in large pages where the system
-// has them.
+// Memory for packed weights. Generation reads all of it for every token, so it lies in large pages where the system has
+// them.
 
 #include <cstddef>
 #include <vector>

@@ -73,8 +73,8 @@ LinearWeight::LinearWeight(const KernelSet& kernels, PackedMemory& memory, const
 
 void LinearWeight::pack_integer(const KernelSet& kernels, PackedMemory& memory, const EncodedTensor& weight) {
   if (inputs_ > kMaxIntegerInputs) {
-    fail(Errc::unsupported, message("an integer weight with ", inputs_, " inputs: sums of up to ", kMaxIntegerInputs,
-                                    " products fit 32 bits"));
+    fail(Errc::unsupported, message("an integer weight has ", inputs_, " inputs; at most ", kMaxIntegerInputs,
+                                    " are allowed, so that sums fit 32 bits"));
   }
   std::vector<int8_t> integers(outputs_ * inputs_);
   scales_.assign(outputs_ + kArrayPadding, 0.0f);
@@ -95,7 +95,7 @@ void LinearWeight::pack_integer(const KernelSet& kernels, PackedMemory& memory, 
     source.group_scales = group_scales.data();
     source.group = weight.encoding.group;
     integer_kernel_ = kernels.integer_linear(format, source);
-    if (integer_kernel_ == nullptr) {  // a group that no kernel takes: the integers are exact, run them as int8
+    if (integer_kernel_ == nullptr) {  // no kernel takes groups of this size: run the integers as int8, which is exact
       source.group_scales = nullptr;
       source.group = 0;
       format = format == IntegerFormat::int4_dense ? IntegerFormat::int8_dense : IntegerFormat::int8_bitmask;

@@ -1,5 +1,5 @@
 #pragma once
-// Weights as the engine uses them: packed for the kernel that was chosen when the model was opened.
+// Weights as the executor uses them: packed for the kernel that was chosen when the model was opened.
 
 #include <string>
 #include <utility>
@@ -13,14 +13,14 @@
 
 namespace lathe::cpu {
 
-/// The kernels that one model uses: the rows of the tables that fit the level.
+/// The kernels that one model uses: the best rows of the kernel tables that the level `isa` can run.
 struct KernelSet {
   explicit KernelSet(Isa isa);
 
   Isa isa;
   const kernels::RowKernels* rows;
   const kernels::FloatLinearKernel* float_linear;
-  /// The first kernel of that format that takes the weight; null when there is none.
+  /// The best kernel of that format that takes the weight; null when there is none.
   const kernels::IntegerLinearKernel* integer_linear(kernels::IntegerFormat format,
                                                      const kernels::IntegerWeight& weight) const;
 };
@@ -41,9 +41,10 @@ class LinearWeight {
   /// Rows of f32 in, rows of f32 out; for weights that are not integer.
   void run(const float* x, size_t x_stride, size_t rows, kernels::Epilogue epilogue, float* y, size_t y_stride,
            kernels::Part part = {}) const;
-  /// Quantized rows in; for integer weights. Fills in weight of `args`. Without bias where `with_bias` is false.
+  /// Quantized rows in, rows of f32 out; for integer weights. Sets `weight` of `args`. Leaves out the bias where
+  /// `with_bias` is false.
   void run(kernels::IntegerLinearArgs args, bool with_bias = true) const;
-  /// The outputs that a part computes: [first, second). For integer weights.
+  /// The outputs [first, second) that a part computes; for integer weights.
   std::pair<size_t, size_t> outputs_of(kernels::Part part) const;
   /// Readable up to the next multiple of 64 outputs.
   const float* bias() const { return bias_.data(); }
@@ -65,7 +66,8 @@ class LinearWeight {
   size_t group_ = 0;
 };
 
-/// An embedding table. Borrows the planes (a mapped file, usually), so only rows that are used become resident.
+/// An embedding table. Borrows the planes, which usually stand in a mapped file, so that only rows that are used become
+/// resident.
 class TableWeight {
  public:
   TableWeight(const KernelSet& kernels, const EncodedTensor& table);

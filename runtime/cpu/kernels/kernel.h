@@ -1,8 +1,8 @@
 #pragma once
-// The C-like interface between the engine and the kernels. Kernel files include this, their SIMD header and
+// The C-like interface between the executor and the kernels. Kernel files include this, their SIMD header and
 // <immintrin.h> only, keep everything in an anonymous namespace and export one table: an inline function shared with
 // code compiled for an older CPU could leak instructions that it lacks (tests/structure holds the rule with nm).
-// Nothing here validates: the engine checks every size and index before it calls. Nothing throws.
+// Nothing here validates: the executor checks every size and index before it calls. Nothing throws.
 
 #include <cstddef>
 #include <cstdint>
@@ -16,9 +16,9 @@ enum class Epilogue : int { none = 0, gelu = 1, gelu_tanh = 2, relu = 3, silu = 
 
 /// Rows are padded so that vector loads past `inputs` stay inside: strides of quantized rows are multiples of this.
 inline constexpr size_t kInputPadding = 64;
-/// Rows of f32 matrices start at any 4-byte boundary and may be followed by anything; kernels never write past width.
+// Rows of f32 matrices start at any 4-byte boundary and may be followed by anything; kernels never write past width.
 
-/// Which share of a weight's outputs a call computes: the index-th of `count` nearly equal ones.
+/// The share of a weight's outputs that a call computes: part `index` of `count` parts of nearly equal size.
 struct Part {
   size_t index = 0;
   size_t count = 1;
@@ -36,7 +36,7 @@ struct IntegerWeight {
   size_t group;                 // 0 for int8
 };
 
-/// A weight as one kernel wants it. `data` was made by that kernel's pack(); the arrays have `outputs` entries and
+/// A weight in the layout of one kernel. `data` was made by that kernel's pack(); the arrays have `outputs` entries and
 /// are readable up to the next multiple of 64 entries.
 struct PackedInteger {
   const void* data;
@@ -45,7 +45,7 @@ struct PackedInteger {
   size_t group;
   const float* scales;         // of each output
   const int32_t* column_sums;  // sum of the integers of each output, for the activations' zero point
-  const float* bias;           // zeros where there is none
+  const float* bias;           // zeros for a layer without a bias
 };
 
 /// y[r][o] = epilogue(x_scale[r] * scales[o] * (sum_i x[r][i] * w[o][i] - x_zero[r] * column_sums[o]) + bias[o])
@@ -66,10 +66,10 @@ struct IntegerLinearArgs {
 enum class IntegerFormat : int { int8_dense = 0, int8_bitmask = 1, int4_dense = 2, int4_bitmask = 3 };
 
 struct IntegerLinearKernel {
-  const char* name;  // "linear_int8_avx512vnni"
+  const char* name;  // for example "linear_int8_avx512vnni"
   Isa isa;
   IntegerFormat format;
-  bool needs_vbmi2;  // beyond what the level `isa` promises
+  bool needs_vbmi2;  // AVX-512 VBMI2, which the level `isa` does not include
   bool (*supports)(const IntegerWeight& weight) noexcept;
   /// Exact size of what pack() writes for this weight (it may look at the values: bitmask formats store the kept
   /// ones only; kept means integer != 0). Packed data are 64-byte aligned.
@@ -77,7 +77,7 @@ struct IntegerLinearKernel {
   void (*pack)(const IntegerWeight& weight, void* packed) noexcept;
   size_t (*scratch_bytes)(size_t outputs, size_t inputs) noexcept;
   void (*run)(const IntegerLinearArgs& args) noexcept;
-  /// The first output of a part, and so where the one before it ends; `outputs` for the part behind the last.
+  /// The first output of part `index` of `count`, which is where the part before it ends; `outputs` for index = count.
   size_t (*first_output)(size_t outputs, size_t index, size_t count) noexcept;
 };
 
@@ -134,11 +134,11 @@ struct AttentionArgs {
   size_t window = 0;
 };
 
-/// Tokens that keys in a cache stand together in.
+/// The number of tokens whose keys stand side by side in a cache.
 inline constexpr size_t kCacheBlock = 16;
 
-/// The same for one token over a cache: `heads` query heads that share one head of keys and values look at the tokens
-/// [first, end). Elements are f16, or int8 where there are scales, one for each token.
+/// softmax(scale * q k^T) v of one token over a cache: `heads` query heads that share one head of keys and values look
+/// at the tokens [first, end). Elements are f16, or int8 where there are scales, one for each token.
 struct CachedAttentionArgs {
   const float* q;  // [heads, head_width]
   size_t heads;
@@ -155,17 +155,17 @@ struct CachedAttentionArgs {
   void* scratch;  // attention_cached_scratch_bytes(end, head_width), 64-byte aligned
 };
 
-/// Turns the pairs of every head of each row: (a, b) becomes (a cos - b sin, b cos + a sin).
+/// Rotates the pairs of every head of each row: (a, b) becomes (a cos - b sin, b cos + a sin).
 struct RopeArgs {
   const float* x;
   size_t x_stride;
   size_t rows;
   size_t heads;
   size_t head_width;
-  size_t pairs;        // 2 * pairs <= head_width; the rest of a head is copied
-  bool neighbours;     // pair i is (2 i, 2 i + 1), otherwise (i, i + pairs)
-  const float* turns;  // for each row: `pairs` cosines, then as many sines
-  float* y;            // may be x
+  size_t pairs;            // 2 * pairs <= head_width; the rest of a head is copied
+  bool neighbours;         // pair i is (2 i, 2 i + 1), otherwise (i, i + pairs)
+  const float* rotations;  // for each row `pairs` cosines, then `pairs` sines
+  float* y;                // may be x
   size_t y_stride;
 };
 

@@ -1,6 +1,6 @@
 // Integer linear kernels for AVX2. vpmaddubsw would saturate on u8 x s8, so both sides are widened to 16 bits: exact.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order: each one uses what the ones before it define.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx2.h"

@@ -1,6 +1,6 @@
 // f32 linear for AVX-512.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order: each one uses what the ones before it define.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx512.h"

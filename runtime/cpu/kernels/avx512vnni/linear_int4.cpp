@@ -1,6 +1,6 @@
 // Dense int4 linear for AVX-512 VNNI, and the masked formats for CPUs of this level without VBMI2.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order: each one uses what the ones before it define.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx512.h"

@@ -16,7 +16,8 @@ namespace {
   return _mm512_or_si512(wide, _mm512_slli_epi32(wide, 16));
 }
 
-/// Bytes times load_multipliers(), modulo 256: there is no byte multiplication, so even and odd bytes take turns.
+/// Bytes times load_multipliers(), modulo 256: there is no multiplication of bytes, so even and odd bytes are
+/// multiplied one after the other.
 [[gnu::always_inline]] inline __m512i multiply_bytes(__m512i bytes, __m512i multipliers) {
   const __m512i low = _mm512_set1_epi16(0x00FF);
   const __m512i even = _mm512_and_si512(low, _mm512_mullo_epi16(bytes, multipliers));

@@ -1,6 +1,6 @@
 // The row kernels for AVX-512.
 
-// These headers must be included in this order.
+// These headers must be included in this order: each one uses what the ones before it define.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_avx512.h"

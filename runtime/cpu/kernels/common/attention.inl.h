@@ -44,11 +44,11 @@ inline KeyRange keys_of(const AttentionArgs& args, size_t first, size_t count) {
   return {oldest(low), from_here, to_here, end};
 }
 
-/// Scores of one key, out of the queries' sight made so low that nothing is left of them.
+/// The scores of one key. Those of queries that do not see it are made so low that their weight is 0.
 template <size_t V>
 inline void hide_unseen(const AttentionArgs& args, size_t first, size_t key, F32 (&scores)[V]) {
   for (size_t v = 0; v < V; ++v) {
-    float distance[F32::kWidth];  // of the key before the query
+    float distance[F32::kWidth];  // from the key to the query
     for (size_t q = 0; q < F32::kWidth; ++q) {
       const size_t position = args.position + first + v * F32::kWidth + q;
       distance[q] = static_cast<float>(position) - static_cast<float>(key);

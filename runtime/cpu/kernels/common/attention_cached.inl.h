@@ -3,7 +3,7 @@
 // kernel.h and activation.inl.h first and define kWidthVectors.
 //
 // Keys stand in blocks of kCacheBlock tokens, [head_width][kCacheBlock], so that scores need no reduction over lanes;
-// values stand in rows. Elements are halves, or bytes with one scale a token.
+// values stand in rows. Elements are f16, or int8 with one scale for each token.
 
 namespace lathe::kernels {
 namespace {

@@ -20,7 +20,7 @@ constexpr size_t kBlock = 64;
 
 inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-/// Everything about the shape that a packed weight's place follows from.
+/// The layout of a packed weight, which follows from its shape.
 struct Layout {
   size_t outputs;
   size_t inputs;  // padded
@@ -122,7 +122,7 @@ struct Parts {
   size_t values;
 };
 
-/// At the front of a masked weight stands a table of u64: for each panel where its values start.
+/// A masked weight begins with a table of u64 that says where the values of each panel start.
 inline Parts parts_of(const Layout& layout, bool masked) {
   Parts out{};
   out.masks = masked ? round_up(layout.panels * sizeof(uint64_t), kBlock) : 0;

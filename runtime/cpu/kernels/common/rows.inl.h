@@ -144,7 +144,7 @@ inline void turn_neighbours(const float* x, size_t pairs, const float* cosines, 
 
 void rope(const RopeArgs& args) noexcept {
   for (size_t r = 0; r < args.rows; ++r) {
-    const float* cosines = args.turns + r * 2 * args.pairs;
+    const float* cosines = args.rotations + r * 2 * args.pairs;
     for (size_t h = 0; h < args.heads; ++h) {
       const float* x = args.x + r * args.x_stride + h * args.head_width;
       float* y = args.y + r * args.y_stride + h * args.head_width;

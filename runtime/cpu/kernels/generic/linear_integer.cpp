@@ -1,6 +1,6 @@
 // Integer linear kernels in plain C++: a panel is one output, its integers in the order of the inputs.
 
-// The order matters: each text builds on what stands before it.
+// These headers must be included in this order: each one uses what the ones before it define.
 // clang-format off
 #include "runtime/cpu/kernels/kernel.h"
 #include "runtime/cpu/kernels/simd/simd_generic.h"
@@ -40,7 +40,8 @@ inline void run_panel(const IntegerLinearArgs& args, const Panel& panel, const i
     float* y = args.y + r * args.y_stride + o;
     *y = whole * (args.x_scales[r] * weight.scales[o]) + weight.bias[o];
   }
-  // A column at a time would call the function for single values: the rows of the part once all its outputs are there.
+  // The epilogue runs over whole rows once all outputs of the part are there; column by column it would be called for
+  // single values.
   if (o + 1 != end_of(args.part, weight.outputs)) return;
   const size_t first = first_of(args.part, weight.outputs);
   finish_tile(args.epilogue, args.y + first, args.y_stride, args.rows, o + 1 - first);

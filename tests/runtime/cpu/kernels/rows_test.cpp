@@ -269,9 +269,9 @@ TEST_CASE("rope turns the pairs of each head and leaves the rest", "[runtime][ke
         INFO(kernel->name << ": head " << head_width << ", pairs " << pairs << (neighbours ? ", neighbours" : ""));
         const size_t width = 3 * head_width;
         const auto x = uniform_floats(random, 2 * width);
-        const auto turns = uniform_floats(random, 2 * 2 * pairs);
+        const auto rotations = uniform_floats(random, 2 * 2 * pairs);
         GuardedMatrix y(2, width, 2);
-        kernel->rope({x.data(), width, 2, 3, head_width, pairs, neighbours, turns.data(), y.data(), y.stride()});
+        kernel->rope({x.data(), width, 2, 3, head_width, pairs, neighbours, rotations.data(), y.data(), y.stride()});
         CHECK(y.intact());
         double worst = 0.0;
         for (size_t r = 0; r < 2; ++r) {
@@ -284,8 +284,8 @@ TEST_CASE("rope turns the pairs of each head and leaves the rest", "[runtime][ke
               const bool second = neighbours ? at % 2 == 1 : at >= pairs;
               const double a = head[neighbours ? 2 * pair : pair];
               const double b = head[neighbours ? 2 * pair + 1 : pair + pairs];
-              const double cosine = turns[r * 2 * pairs + pair];
-              const double sine = turns[r * 2 * pairs + pairs + pair];
+              const double cosine = rotations[r * 2 * pairs + pair];
+              const double sine = rotations[r * 2 * pairs + pairs + pair];
               exact = second ? b * cosine + a * sine : a * cosine - b * sine;
             }
             worst = std::max(worst, std::abs(y.at(r, i) - exact));
