@@ -38,7 +38,8 @@ std::vector<float> outputs(const Model& model, const std::vector<std::vector<int
   TokenBatch batch;
   for (const auto& sequence : sequences) batch.add(sequence);
   const Value& output = model.program().values[model.program().outputs.at(0)];
-  std::vector<float> values((output.rows == RowKind::tokens ? batch.tokens() : batch.sequences()) * output.width);
+  std::vector<float> values((output.rows == RowKind::tokens ? batch.tokens() : batch.sequences()) *
+                            output.shape.size());
   float* const places[] = {values.data()};
   Session(model, 2).run(batch, {}, places);
   return values;
