@@ -105,7 +105,7 @@ const char* plane_name(Plane plane) { return kPlaneNames[static_cast<size_t>(pla
 
 std::string encoding_name(const Encoding& encoding) {
   std::string name = value_codec(encoding.values).name;
-  if (encoding.group != 0) name += "/" + std::to_string(encoding.group);
+  if (encoding.group != 0) name += message("/", encoding.group);
   return encoding.sparsity == Sparsity::bitmask ? name + "+bitmask" : name;
 }
 

@@ -12,10 +12,11 @@ using test::expect_error;
 
 constexpr uint32_t kFeatures = 5, kHidden = 70, kClasses = 3;
 
-// relu(x up^T + bias) down^T, with weights that are small integers: sums are exact in f32.
+// relu(x up^T + bias) down^T, with weights that are small integers: sums are exact in f32. With int8 weights the inputs
+// of the layers are rounded.
 class Perceptron {
  public:
-  Perceptron() {
+  explicit Perceptron(bool int8 = false) : int8_(int8) {
     const uint32_t x = program_.add_value("x", RowKind::samples, kFeatures);
     const uint32_t hidden = program_.add_value("hidden", RowKind::samples, kHidden);
     const uint32_t active = program_.add_value("active", RowKind::samples, kHidden);
@@ -56,16 +57,27 @@ class Perceptron {
   }
 
  private:
-  static EncodedBuffer filled(const Shape& shape, uint32_t seed) {
+  EncodedBuffer filled(const Shape& shape, uint32_t seed) const {
     std::vector<float> values(element_count(shape, "test"));
     for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>((i * 7 + seed) % 9) - 4;
     EncodedBuffer buffer;
     buffer.shape = shape;
-    const Bytes bytes = as_bytes_of(values);
-    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+    if (int8_ && shape.size() == 2) {
+      buffer.encoding.values = ValueType::int8;
+      for (const float value : values) buffer.plane(Plane::values).push_back(static_cast<std::byte>(int8_t(value)));
+      set_floats(std::vector<float>(shape[0], 1.0f), buffer.plane(Plane::row_scales));
+    } else {
+      set_floats(values, buffer.plane(Plane::values));
+    }
     return buffer;
   }
 
+  static void set_floats(const std::vector<float>& values, std::vector<std::byte>& plane) {
+    const Bytes bytes = as_bytes_of(values);
+    plane.assign(bytes.begin(), bytes.end());
+  }
+
+  bool int8_;
   Program program_;
   EncodedBuffer up_, bias_, down_;
 };
@@ -98,6 +110,26 @@ TEST_CASE("a program over samples gives each sample its outputs, for any number 
       CAPTURE(threads, samples);
       const std::vector<float> x = features(samples);
       CHECK(outputs_of(session, x) == perceptron.expected(x));
+    }
+  }
+}
+
+TEST_CASE("an integer layer gives a sample the same bits alone and among others", "[runtime][session]") {
+  const Perceptron perceptron(true);
+  const Model model = perceptron.build();
+  const std::vector<float> x = features(150);
+  const std::vector<float> exact = perceptron.expected(x);
+  for (const size_t threads : {1, 2}) {
+    Session session(model, threads);
+    const std::vector<float> together = outputs_of(session, x);
+    // A hidden number is off by at most 0.72: half a step of 12 / 255 in five inputs times weights of at most 4, and
+    // half a step of 128 / 255. Errors of 70 hidden numbers, times weights of at most 4, add up to about 0.72 * 4 *
+    // sqrt(70).
+    for (size_t i = 0; i < together.size(); ++i) CHECK(std::abs(together[i] - exact[i]) < 24);
+    for (const size_t sample : {0, 7, 149}) {
+      const auto first = x.begin() + static_cast<std::ptrdiff_t>(sample * kFeatures);
+      const auto expected = together.begin() + static_cast<std::ptrdiff_t>(sample * kClasses);
+      CHECK(outputs_of(session, {first, first + kFeatures}) == std::vector<float>(expected, expected + kClasses));
     }
   }
 }
