@@ -31,7 +31,7 @@ class Model {
   size_t vocabulary_size() const { return vocabulary_size_; }
   /// The rows of the segment table, or SIZE_MAX where there is none.
   size_t segment_kinds() const { return segment_kinds_; }
-  /// True when the program has attention and all of it is causal, so that a cache can hold what earlier tokens left.
+  /// True when the program has attention and all of it is causal, so that a KvCache can be used.
   bool is_causal() const { return is_causal_; }
   /// True when the program's values have rows for samples, which the caller gives as dense tensors; false when it reads
   /// token sequences.
