@@ -6,6 +6,8 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 #include "formats/json.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/stream_decoder.h"
@@ -84,7 +86,7 @@ Json to_json(const GenerateRequest& request, const std::vector<Output>& outputs,
                             {"tokens", output.tokens},
                             {"stop", end_of(output, options)}}));
   }
-  return Json::object({{"schema", 1},
+  return Json::object({{"schema", kJsonSchema},
                        {"command", "run"},
                        {"file", request.file},
                        {"outputs", std::move(list)},
@@ -100,11 +102,11 @@ void write_statistics(const std::vector<Output>& outputs, const GenerationOption
   size_t tokens = 0;
   for (const Output& output : outputs) tokens += output.tokens;
   const std::string end = outputs.size() == 1 ? message("; ended by ", end_of(outputs[0], options)) : "";
-  const std::string line =
-      message("compress: ", grouped(times.prompt_tokens), " prompt tokens, ", fixed(times.prefill_seconds * 1000, 1),
-              " ms to the first token (", fixed(rate(times.prompt_tokens, times.prefill_seconds), 1), " tokens/s); ",
-              grouped(tokens), " tokens, ", fixed(rate(times.decoded_tokens, times.decode_seconds), 1),
-              " tokens/s; cache ", bytes_text(times.cache_bytes), end, "\n");
+  const std::string line = message(
+      "compress: ", count_text(times.prompt_tokens), " prompt tokens, ", fixed_text(times.prefill_seconds * 1000, 1),
+      " ms to the first token (", fixed_text(rate(times.prompt_tokens, times.prefill_seconds), 1), " tokens/s); ",
+      count_text(tokens), " tokens, ", fixed_text(rate(times.decoded_tokens, times.decode_seconds), 1),
+      " tokens/s; cache ", bytes_text(times.cache_bytes), end, "\n");
   std::fputs(line.c_str(), stderr);
 }
 

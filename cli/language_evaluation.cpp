@@ -4,6 +4,8 @@
 
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
@@ -44,39 +46,25 @@ Measured measure(const Model& model, const LanguageEvalRequest& request, Progres
 }
 
 Json to_json(const LanguageEvalRequest& request, const Measured& measured) {
-  Json out = Json::object({{"schema", 1}, {"command", "eval"}, {"file", request.file}});
+  Json out = Json::object({{"schema", kJsonSchema}, {"command", "eval"}, {"file", request.file}});
   if (measured.task) {
-    const TaskMetric& perplexity = measured.task->main();
-    out.set("task", Json::object({{"task", measured.task->task},
-                                  {"file", measured.task->file},
-                                  {measured.task->unit, measured.task->items},
-                                  {"context", measured.context},
-                                  {"windows", measured.windows},
-                                  {perplexity.key, perplexity.value},
-                                  {perplexity.key + "_error", perplexity.standard_error}}));
+    out.set("task", task_json(*measured.task).set("context", measured.context).set("windows", measured.windows));
   }
   if (!measured.predictions) return out;
-  const PredictionResult& close = *measured.predictions;
-  Json predictions = Json::object({{"against", *request.against},
-                                   {"tokens", close.tokens},
-                                   {"mean_kl", close.mean_kl},
-                                   {"p99_kl", close.p99_kl},
-                                   {"same_top", close.same_top},
-                                   {"log_perplexity_ratio", close.log_ratio},
-                                   {"log_perplexity_ratio_error", close.log_ratio_error}});
+  Json predictions = predictions_json(*measured.predictions).set("against", *request.against);
   if (measured.reference) predictions.set("perplexity", measured.reference->main().value);
   return out.set("predictions", std::move(predictions));
 }
 
 std::string with_error(double value, double error, int decimals) {
-  return fixed(value, decimals) + " +- " + fixed(error, decimals);
+  return fixed_text(value, decimals) + " +- " + fixed_text(error, decimals);
 }
 
 std::string to_table(const LanguageEvalRequest& request, const Measured& measured) {
   std::string out;
   if (measured.task) {
     const TaskMetric& perplexity = measured.task->main();
-    out += message(measured.task->task, " ", measured.task->file, " (", grouped(measured.task->items), " ",
+    out += message(measured.task->task, " ", measured.task->file, " (", count_text(measured.task->items), " ",
                    measured.task->unit, " predicted in ", measured.windows, " windows of ", measured.context, ")\n");
     out +=
         table({{perplexity.name, with_error(perplexity.value, perplexity.standard_error, perplexity.decimals)}}, "lr");
@@ -84,13 +72,13 @@ std::string to_table(const LanguageEvalRequest& request, const Measured& measure
   if (!measured.predictions) return out;
   const PredictionResult& close = *measured.predictions;
   const double ratio = std::exp(close.log_ratio);
-  out += message("against ", *request.against, " (", grouped(close.tokens), " tokens predicted)\n");
+  out += message("against ", *request.against, " (", count_text(close.tokens), " tokens predicted)\n");
   std::vector<std::vector<std::string>> rows;
-  if (measured.reference) rows.push_back({"its perplexity", fixed(measured.reference->main().value, 3)});
+  if (measured.reference) rows.push_back({"its perplexity", fixed_text(measured.reference->main().value, 3)});
   rows.insert(rows.end(), {{"perplexity ratio", with_error(ratio, ratio * close.log_ratio_error, 5)},
-                           {"mean KL", fixed(close.mean_kl, 6)},
-                           {"KL p99", fixed(close.p99_kl, 6)},
-                           {"same token", fixed(100 * close.same_top, 2) + " %"}});
+                           {"mean KL", fixed_text(close.mean_kl, 6)},
+                           {"KL p99", fixed_text(close.p99_kl, 6)},
+                           {"same token", fixed_text(100 * close.same_top, 2) + " %"}});
   return out + table(rows, "lr");
 }
 

@@ -11,6 +11,7 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "cli/training_text.h"
+#include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
@@ -92,7 +93,7 @@ void TerminalProgress::draw(Clock::time_point now) {
   std::string line = "\r\x1b[K" + pad(name_, kNameWidth);
   if (steps_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done_) / static_cast<double>(steps_));
-    line += bar_text(share, kBarWidth, color_) + " " + pad_left(fixed(100 * share, 0), 3) + " %";
+    line += bar_text(share, kBarWidth, color_) + " " + pad_left(fixed_text(100 * share, 0), 3) + " %";
     if (done_ > 0) {
       const double left =
           seconds(now - begin_) / static_cast<double>(done_) * static_cast<double>(steps_ - std::min(done_, steps_));

@@ -4,7 +4,6 @@
 
 #include "cli/evaluation.h"
 #include "cli/self_process.h"
-#include "compress/report/report_common.h"
 #include "runtime/generation.h"
 
 namespace lathe::cli {
@@ -177,13 +176,6 @@ uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& 
   const std::string what = "the output of compress bench";
   const Json report = parse_json(output_of_self(args), what);
   return report.at("models", what).items(what).at(0).at("peak_memory_bytes", what).as_u64(what);
-}
-
-Json bench_json(const SpeedCase& speed) {
-  Json out = reporting::speed_json(speed);
-  if (speed.peak_fraction > 0) out.set("peak_fraction", speed.peak_fraction);
-  if (speed.kind == SpeedKind::prefill) out.set("time_to_first_token_ms", speed.p50_ms);
-  return out;
 }
 
 }  // namespace lathe::cli

@@ -37,7 +37,4 @@ std::vector<std::vector<SpeedCase>> measure_grid(const std::vector<const Model*>
 /// Largest resident set, in bytes, of a process of its own that opens the artifact and runs the largest case.
 uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& grid);
 
-/// One SpeedCase as the JSON object of bench.
-Json bench_json(const SpeedCase& speed);
-
 }  // namespace lathe::cli

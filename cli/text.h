@@ -1,7 +1,6 @@
 #pragma once
 // Text for people and for pipes.
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,14 +14,6 @@ void write_stdout(std::string_view text);
 /// One JSON object and a line end on standard output, indented on a terminal.
 void write_json(const Json& value);
 
-/// "12.345" with so many digits after the point.
-std::string fixed(double value, int digits);
-/// "1,234,567"
-std::string grouped(uint64_t value);
-/// "22.7 MB": decimal units, like the sizes of disks and downloads.
-std::string bytes_text(uint64_t bytes);
-/// "3.4 s", "2 min 05 s", "1 h 02 min"
-std::string duration_text(double seconds);
 std::string pad(std::string_view text, size_t width);
 std::string pad_left(std::string_view text, size_t width);
 

@@ -16,9 +16,6 @@ std::string training_sentence(const TrainingEvent& event);
 /// Escape sequences of `color` do not count as columns.
 std::string training_bar(const TrainingEvent& event, double share, size_t width, bool color);
 
-/// A loss with four digits that mean something: "0.0412", "3.71e-05", "12.35".
-std::string loss_text(double loss);
-
 /// A bar of `width` columns without its frame where there is colour, with it otherwise.
 std::string bar_text(double share, size_t width, bool color);
 

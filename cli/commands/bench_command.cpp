@@ -6,7 +6,8 @@
 #include "cli/speed.h"
 #include "cli/text.h"
 #include "compress/evaluation/machine.h"
-#include "compress/report/report_common.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
@@ -50,11 +51,10 @@ std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGri
 }
 
 Json to_json(const std::vector<Bench>& results) {
-  const Machine machine = this_machine();
   Json models = Json::array();
   for (const Bench& bench : results) {
     Json cases = Json::array();
-    for (const SpeedCase& speed : bench.cases) cases.push(bench_json(speed));
+    for (const SpeedCase& speed : bench.cases) cases.push(speed_json(speed));
     models.push(Json::object({{"file", bench.file},
                               {"bytes", bench.bytes},
                               {"isa", bench.isa},
@@ -63,15 +63,8 @@ Json to_json(const std::vector<Bench>& results) {
                               {"peak_memory_bytes", bench.peak_memory_bytes},
                               {"cases", cases}}));
   }
-  return Json::object({{"schema", 1},
-                       {"command", "bench"},
-                       {"machine", Json::object({{"cpu", machine.cpu},
-                                                 {"cores", machine.cores},
-                                                 {"isa", machine.isa},
-                                                 {"system", machine.system},
-                                                 {"version", machine.version},
-                                                 {"compiler", machine.compiler}})},
-                       {"models", models}});
+  return Json::object(
+      {{"schema", kJsonSchema}, {"command", "bench"}, {"machine", machine_json(this_machine())}, {"models", models}});
 }
 
 // One file's cases of a decoder beside the others'.
@@ -81,10 +74,10 @@ std::string decoder_table(const std::vector<Bench>& results) {
   for (size_t i = 0; i < results[0].cases.size(); ++i) {
     for (const Bench& bench : results) {
       const SpeedCase& speed = bench.cases[i];
-      rows.push_back({reporting::case_key(speed), std::to_string(speed.batch), std::to_string(speed.threads),
-                      std::to_string(speed.runs), fixed(speed.p50_ms, 2), fixed(speed.p90_ms, 2),
-                      fixed(speed.tokens_per_second, 1), bytes_text(speed.cache_bytes),
-                      fixed(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
+      rows.push_back({case_key(speed), std::to_string(speed.batch), std::to_string(speed.threads),
+                      std::to_string(speed.runs), fixed_text(speed.p50_ms, 2), fixed_text(speed.p90_ms, 2),
+                      fixed_text(speed.tokens_per_second, 1), bytes_text(speed.cache_bytes),
+                      fixed_text(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
     }
   }
   if (results.size() == 1) {
@@ -97,7 +90,7 @@ std::string decoder_table(const std::vector<Bench>& results) {
 std::string to_text(const std::vector<Bench>& results) {
   std::vector<std::vector<std::string>> facts = {{"file", "size", "load", "packed", "peak memory", "kernels"}};
   for (const Bench& bench : results) {
-    facts.push_back({bench.file, bytes_text(bench.bytes), fixed(bench.load_ms, 1) + " ms",
+    facts.push_back({bench.file, bytes_text(bench.bytes), fixed_text(bench.load_ms, 1) + " ms",
                      bytes_text(bench.packed_bytes), bytes_text(bench.peak_memory_bytes), bench.isa});
   }
   if (results[0].cases[0].kind != SpeedKind::forward) return table(facts, "lrrrrl") + "\n" + decoder_table(results);
@@ -107,9 +100,9 @@ std::string to_text(const std::vector<Bench>& results) {
     for (const Bench& bench : results) {
       const SpeedCase& speed = bench.cases[i];
       rows.push_back({std::to_string(speed.batch), std::to_string(speed.length), std::to_string(speed.threads),
-                      std::to_string(speed.runs), fixed(speed.p50_ms, 3), fixed(speed.p90_ms, 3),
-                      fixed(speed.p99_ms, 3), grouped(static_cast<uint64_t>(speed.tokens_per_second)),
-                      fixed(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
+                      std::to_string(speed.runs), fixed_text(speed.p50_ms, 3), fixed_text(speed.p90_ms, 3),
+                      fixed_text(speed.p99_ms, 3), count_text(static_cast<uint64_t>(speed.tokens_per_second)),
+                      fixed_text(results[0].cases[i].p50_ms / speed.p50_ms, 2) + "x", bench.file});
     }
   }
   if (results.size() == 1) {

@@ -8,6 +8,8 @@
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
@@ -64,27 +66,11 @@ FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const std:
   return fidelity(reference.embed(texts), embedder.embed(texts), embedder.dimension(), task.classifies());
 }
 
-Json task_json(const TaskResult& task) {
-  Json out = Json::object({{"task", task.task}, {"file", task.file}, {task.unit, task.items}});
-  for (const TaskMetric& metric : task.metrics) out.set(metric.key, metric.value);
-  return out;
-}
-
-Json fidelity_json(const FidelityResult& close, const std::string& against) {
-  Json out = Json::object({{"against", against},
-                           {"texts", close.texts},
-                           {"mean", close.mean},
-                           {"minimum", close.minimum},
-                           {"p05", close.p05}});
-  if (close.agreement) out.set("agreement", *close.agreement);
-  return out;
-}
-
 Json to_json(const EvalArguments& eval, const std::optional<TaskResult>& task,
              const std::optional<FidelityResult>& close) {
-  Json out = Json::object({{"schema", 1}, {"command", "eval"}, {"file", eval.files[0]}});
+  Json out = Json::object({{"schema", kJsonSchema}, {"command", "eval"}, {"file", eval.files[0]}});
   if (task) out.set("task", task_json(*task));
-  if (close) out.set("fidelity", fidelity_json(*close, *eval.against));
+  if (close) out.set("fidelity", fidelity_json(*close).set("against", *eval.against));
   return out;
 }
 
@@ -92,16 +78,18 @@ std::string to_table(const EvalArguments& eval, const std::optional<TaskResult>&
                      const std::optional<FidelityResult>& close) {
   std::string out;
   if (task) {
-    out += message(task->task, " ", task->file, " (", grouped(task->items), " ", task->unit, ")\n");
+    out += message(task->task, " ", task->file, " (", count_text(task->items), " ", task->unit, ")\n");
     std::vector<std::vector<std::string>> rows;
-    for (const TaskMetric& metric : task->metrics) rows.push_back({metric.name, fixed(metric.value, metric.decimals)});
+    for (const TaskMetric& metric : task->metrics)
+      rows.push_back({metric.name, fixed_text(metric.value, metric.decimals)});
     out += table(rows, "lr");
   }
   if (close) {
-    out += message("cosine to ", *eval.against, " (", grouped(close->texts), " texts)\n");
-    std::vector<std::vector<std::string>> rows = {
-        {"mean", fixed(close->mean, 5)}, {"5 % below", fixed(close->p05, 5)}, {"minimum", fixed(close->minimum, 5)}};
-    if (close->agreement) rows.push_back({"same label", fixed(*close->agreement, 5)});
+    out += message("cosine to ", *eval.against, " (", count_text(close->texts), " texts)\n");
+    std::vector<std::vector<std::string>> rows = {{"mean", fixed_text(close->mean, 5)},
+                                                  {"5 % below", fixed_text(close->p05, 5)},
+                                                  {"minimum", fixed_text(close->minimum, 5)}};
+    if (close->agreement) rows.push_back({"same label", fixed_text(*close->agreement, 5)});
     out += table(rows, "lr");
   }
   return out;

@@ -9,6 +9,8 @@
 #include "cli/options.h"
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 #include "formats/artifact/atomic_file.h"
 
 namespace lathe::cli {
@@ -62,9 +64,7 @@ GgufExportType type_named(const std::string& name) {
 Json to_json(const ExportArguments& a, const GgufExport& result) {
   Json types = Json::object();
   for (const auto& [type, tensors] : result.types) types.set(type, tensors);
-  Json notes = Json::array();
-  for (const std::string& note : result.notes) notes.push(note);
-  return Json::object({{"schema", 1},
+  return Json::object({{"schema", kJsonSchema},
                        {"command", "export"},
                        {"file", a.files[0]},
                        {"output", *a.output},
@@ -73,13 +73,13 @@ Json to_json(const ExportArguments& a, const GgufExport& result) {
                        {"architecture", result.architecture},
                        {"bytes", result.bytes},
                        {"tensors", std::move(types)},
-                       {"notes", std::move(notes)}});
+                       {"notes", strings_json(result.notes)}});
 }
 
 std::string to_line(const ExportArguments& a, const GgufExport& result) {
   std::string types;
   for (const auto& [type, tensors] : result.types) {
-    types += message(types.empty() ? "" : ", ", grouped(tensors), " ", type);
+    types += message(types.empty() ? "" : ", ", count_text(tensors), " ", type);
   }
   return message(*a.output, ": ", result.architecture, ", tensors: ", types, "; ", bytes_text(result.bytes), "\n");
 }

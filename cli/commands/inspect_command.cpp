@@ -9,6 +9,8 @@
 #include "cli/options.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 #include "formats/artifact/op_table.h"
 
 namespace lathe::cli {
@@ -70,7 +72,7 @@ std::string kernel_of(const Contents& contents, const std::string& weight) {
 
 // Weights that can be pruned have a share of zeros.
 std::string zeros_text(const std::string& role, double sparsity) {
-  return role == "linear" || role == "head" ? fixed(100 * sparsity, 1) + " %" : std::string();
+  return role == "linear" || role == "head" ? fixed_text(100 * sparsity, 1) + " %" : std::string();
 }
 
 std::map<GroupKey, Group> group_weights(const Contents& contents) {
@@ -88,28 +90,6 @@ std::map<GroupKey, Group> group_weights(const Contents& contents) {
 
 double mean_sparsity(const Group& group) {
   return group.weights == 0 ? 0 : group.zeros / static_cast<double>(group.weights);
-}
-
-Json weight_json(const Contents& contents, const WeightFacts& weight) {
-  Json shape = Json::array();
-  for (const uint64_t dim : weight.shape) shape.push(dim);
-  Json out = Json::object({{"name", weight.name},
-                           {"shape", shape},
-                           {"role", weight.role},
-                           {"encoding", weight.encoding},
-                           {"bytes", weight.bytes},
-                           {"sparsity", weight.sparsity},
-                           {"bits_per_weight", weight.bits_per_weight},
-                           {"kernel", kernel_of(contents, weight.name)}});
-  if (weight.loss) out.set("loss", *weight.loss);
-  if (weight.loss_uncorrected) out.set("loss_uncorrected", *weight.loss_uncorrected);
-  if (!weight.method.empty()) out.set("method", weight.method);
-  if (!weight.fallbacks.empty()) {
-    Json fallbacks = Json::array();
-    for (const std::string& text : weight.fallbacks) fallbacks.push(text);
-    out.set("fallbacks", fallbacks);
-  }
-  return out;
 }
 
 Json to_json(const Contents& contents, bool with_tensors) {
@@ -131,7 +111,7 @@ Json to_json(const Contents& contents, bool with_tensors) {
                               {"sparsity", mean_sparsity(group)},
                               {"bits_per_weight", bits_per_weight(group.bytes, group.weights)}}));
   }
-  Json out = Json::object({{"schema", 1},
+  Json out = Json::object({{"schema", kJsonSchema},
                            {"command", "inspect"},
                            {"file", facts.path},
                            {"bytes", facts.file_bytes},
@@ -145,7 +125,8 @@ Json to_json(const Contents& contents, bool with_tensors) {
                            {"encodings", groups}});
   if (with_tensors) {
     Json tensors = Json::array();
-    for (const WeightFacts& weight : facts.weights) tensors.push(weight_json(contents, weight));
+    for (const WeightFacts& weight : facts.weights)
+      tensors.push(weight_json(weight).set("kernel", kernel_of(contents, weight.name)));
     out.set("tensors", tensors);
   }
   return out.set("recipe", contents.recipe).set("provenance", contents.provenance).set("results", contents.results);
@@ -161,18 +142,18 @@ std::string weight_tables(const Contents& contents, bool with_tensors) {
   std::vector<std::vector<std::string>> rows = {
       {"role", "encoding", "tensors", "weights", "zeros", "bits/weight", "bytes", "kernel here"}};
   for (const auto& [key, group] : group_weights(contents)) {
-    rows.push_back({key[0], key[1], grouped(group.tensors), grouped(group.weights),
-                    zeros_text(key[0], mean_sparsity(group)), fixed(bits_per_weight(group.bytes, group.weights), 2),
-                    grouped(group.bytes), key[2]});
+    rows.push_back({key[0], key[1], count_text(group.tensors), count_text(group.weights),
+                    zeros_text(key[0], mean_sparsity(group)),
+                    fixed_text(bits_per_weight(group.bytes, group.weights), 2), count_text(group.bytes), key[2]});
   }
   std::string out = "\nWeights\n" + table(rows, "llrrrrrl");
   if (!with_tensors) return out;
   rows = {{"tensor", "shape", "encoding", "zeros", "bits/weight", "bytes", "loss", "uncorrected", "method"}};
   for (const WeightFacts& weight : contents.facts.weights) {
-    const auto loss_text = [](const std::optional<double>& loss) { return loss ? fixed(*loss, 5) : std::string(); };
+    const auto loss = [](const std::optional<double>& value) { return value ? loss_text(*value) : std::string(); };
     rows.push_back({weight.name, shape_text(weight.shape), weight.encoding, zeros_text(weight.role, weight.sparsity),
-                    fixed(weight.bits_per_weight, 2), grouped(weight.bytes), loss_text(weight.loss),
-                    loss_text(weight.loss_uncorrected), weight.method});
+                    fixed_text(weight.bits_per_weight, 2), count_text(weight.bytes), loss(weight.loss),
+                    loss(weight.loss_uncorrected), weight.method});
   }
   return out + "\nTensors\n" + table(rows, "lllrrrrrl");
 }
@@ -180,26 +161,26 @@ std::string weight_tables(const Contents& contents, bool with_tensors) {
 std::string to_text(const Contents& contents, bool with_tensors) {
   const ModelReport& facts = contents.facts;
   std::string out = facts.path + "\n";
-  out +=
-      table({{"size", message(bytes_text(facts.file_bytes), " (", grouped(facts.file_bytes), " bytes)")},
-             {"parameters", grouped(facts.parameters)},
-             {"bits per weight", fixed(bits_per_weight(facts.file_bytes, facts.parameters), 2) + " of the whole file"},
-             {"kernels here", facts.isa},
-             {"load", fixed(facts.load_ms, 1) + " ms"}},
-            "ll");
+  out += table(
+      {{"size", message(bytes_text(facts.file_bytes), " (", count_text(facts.file_bytes), " bytes)")},
+       {"parameters", count_text(facts.parameters)},
+       {"bits per weight", fixed_text(bits_per_weight(facts.file_bytes, facts.parameters), 2) + " of the whole file"},
+       {"kernels here", facts.isa},
+       {"load", fixed_text(facts.load_ms, 1) + " ms"}},
+      "ll");
   if (!contents.task.empty()) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& [key, value] : contents.task) rows.push_back({key, value});
     out += "\nTask\n" + table(rows, "ll");
   }
   std::vector<std::vector<std::string>> ops;
-  for (const auto& [name, count] : contents.ops) ops.push_back({name, grouped(count)});
+  for (const auto& [name, count] : contents.ops) ops.push_back({name, count_text(count)});
   out += "\nProgram\n" + table(ops, "lr");
   out += weight_tables(contents, with_tensors);
   std::vector<std::vector<std::string>> sizes;
   for (const SizeItem& item : facts.sizes) {
     const double share = 100 * static_cast<double>(item.bytes) / static_cast<double>(facts.file_bytes);
-    sizes.push_back({item.label, grouped(item.bytes), fixed(share, 1) + " %"});
+    sizes.push_back({item.label, count_text(item.bytes), fixed_text(share, 1) + " %"});
   }
   out += "\nBytes\n" + table(sizes, "lrr");
   if (!contents.recipe.is_null()) out += "\nRecipe\n" + indented(to_text(contents.recipe, 2));

@@ -18,6 +18,7 @@
 #include "cli/text.h"
 #include "compress/evaluation/evaluate.h"
 #include "compress/evaluation/measure.h"
+#include "compress/facts/facts_json.h"
 #include "formats/artifact/atomic_file.h"
 #include "formats/artifact/mapped_file.h"
 #include "runtime/text/embedder.h"
@@ -167,11 +168,9 @@ std::string format_labels(const std::string& format, const std::vector<float>& r
 }
 
 std::string json_begin(const Task& task, size_t texts, size_t width) {
-  const std::string begin = message("{\"schema\":1,\"command\":\"run\",\"texts\":", texts, ",");
+  const std::string begin = message("{\"schema\":", kJsonSchema, ",\"command\":\"run\",\"texts\":", texts, ",");
   if (!task.classifies()) return message(begin, "\"dimension\":", width, ",\"embeddings\":[");
-  Json labels = Json::array();
-  for (const std::string& label : task.labels) labels.push(label);
-  return message(begin, "\"labels\":", to_text(labels), ",\"predictions\":[");
+  return message(begin, "\"labels\":", to_text(strings_json(task.labels)), ",\"predictions\":[");
 }
 
 class Sink {

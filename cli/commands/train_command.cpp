@@ -9,6 +9,8 @@
 #include "cli/signals.h"
 #include "cli/text.h"
 #include "compress/evaluation/evaluate.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 #include "compress/report/report_training.h"
 #include "compress/training/finetune.h"
 #include "compress/training/training_data.h"
@@ -91,22 +93,13 @@ TaskResult measure(const SourceModel& model, const LabelledTask& task, size_t th
 
 Json to_json(const TrainArguments& train, const SourceModel& model, const FinetuneResult& result,
              const std::optional<TaskResult>& measured) {
-  Json labels = Json::array();
-  for (const std::string& label : model.task.labels) labels.push(label);
-  Report report;
-  report.training = {result.curve};
-  report.training_data = result.data;
-  Json out = Json::object({{"schema", 1},
+  Json out = Json::object({{"schema", kJsonSchema},
                            {"command", "train"},
                            {"model", train.models[0]},
                            {"output", *train.output},
-                           {"labels", std::move(labels)},
-                           {"training", reporting::training_json(report)}});
-  if (measured) {
-    Json task = Json::object({{"task", measured->task}, {"file", measured->file}, {measured->unit, measured->items}});
-    for (const TaskMetric& metric : measured->metrics) task.set(metric.key, metric.value);
-    out.set("task", std::move(task));
-  }
+                           {"labels", strings_json(model.task.labels)},
+                           {"training", training_json(result.data, {result.curve})}});
+  if (measured) out.set("task", task_json(*measured));
   return out;
 }
 
@@ -118,10 +111,10 @@ std::string to_lines(const TrainArguments& train, const SourceModel& model, cons
       message(*train.output, ": a classifier of ", model.task.labels.size(), " labels\n", result.data, "\n");
   for (const std::string& sentence : reporting::training_sentences(report)) out += sentence + "\n";
   if (!measured) return out;
-  out += message(measured->file, " (", grouped(measured->items), " ", measured->unit, ")\n");
+  out += message(measured->file, " (", count_text(measured->items), " ", measured->unit, ")\n");
   std::vector<std::vector<std::string>> rows;
   for (const TaskMetric& metric : measured->metrics)
-    rows.push_back({metric.name, fixed(metric.value, metric.decimals)});
+    rows.push_back({metric.name, fixed_text(metric.value, metric.decimals)});
   return out + table(rows, "lr");
 }
 

@@ -6,6 +6,8 @@
 #include "cli/exit_codes.h"
 #include "cli/options.h"
 #include "cli/text.h"
+#include "compress/facts/facts_json.h"
+#include "compress/facts/number_text.h"
 #include "formats/artifact/artifact.h"
 #include "runtime/text/tokenizer.h"
 
@@ -53,19 +55,18 @@ int verify_command(const std::vector<std::string>& args) {
   const std::vector<std::string> faults = find_faults(artifact);
   const uint64_t size = artifact.file().bytes().size();
   if (json) {
-    Json list = Json::array();
-    for (const std::string& fault : faults) list.push(fault);
-    write_json(Json::object({{"schema", 1},
+    write_json(Json::object({{"schema", kJsonSchema},
                              {"command", "verify"},
                              {"file", files[0]},
                              {"bytes", size},
                              {"intact", faults.empty()},
-                             {"faults", list}}));
+                             {"faults", strings_json(faults)}}));
   } else if (!quiet) {
     std::string text;
     for (const std::string& fault : faults) text += files[0] + ": " + fault + "\n";
     if (faults.empty()) {
-      text = message(files[0], ": intact (", grouped(artifact.tensors().size()), " tensors, ", bytes_text(size), ")\n");
+      text =
+          message(files[0], ": intact (", count_text(artifact.tensors().size()), " tensors, ", bytes_text(size), ")\n");
     }
     write_stdout(text);
   }

@@ -34,13 +34,7 @@ WeightFacts weight_facts(const std::string& name, const EncodedTensor& tensor, W
   return facts;
 }
 
-std::optional<double> optional_number(const Json& layer, std::string_view key, const std::string& where) {
-  const Json* value = layer.find(key);
-  if (value == nullptr || value->is_null()) return std::nullopt;
-  return value->as_f64(message(where, ": ", key));
-}
-
-// {"layers":[{"name":..,"loss":..,"loss_uncorrected":..,"method":..,"fallbacks":[..]}]}
+// Adds what the results section, {"layers":[...]}, knows of the weights.
 void merge_results(const Artifact& artifact, std::vector<WeightFacts>& weights) {
   const Json results = section_json(artifact, Section::results, "results");
   if (results.is_null()) return;
@@ -52,15 +46,7 @@ void merge_results(const Artifact& artifact, std::vector<WeightFacts>& weights) 
   for (WeightFacts& facts : weights) {
     const auto at = by_name.find(facts.name);
     if (at == by_name.end()) continue;
-    const std::string layer_where = where + ": layer " + facts.name;
-    facts.loss = optional_number(*at->second, "loss", layer_where);
-    facts.loss_uncorrected = optional_number(*at->second, "loss_uncorrected", layer_where);
-    if (const Json* method = at->second->find("method")) facts.method = method->as_string(layer_where + ": method");
-    if (const Json* fallbacks = at->second->find("fallbacks")) {
-      for (const Json& text : fallbacks->items(layer_where + ": fallbacks")) {
-        facts.fallbacks.push_back(text.as_string(layer_where + ": fallback"));
-      }
-    }
+    merge_weight_result(*at->second, where + ": layer " + facts.name, facts);
   }
 }
 

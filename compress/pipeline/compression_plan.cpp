@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <regex>
 
+#include "compress/facts/facts_json.h"
+
 namespace lathe {
 namespace {
 
@@ -196,9 +198,10 @@ Json plan_json(const CompressionPlan& plan) {
                                {"bytes", w.bytes},
                                {"remark", w.remark}}));
   }
-  Json training = Json::array();
-  for (const std::string& sentence : plan.training) training.push(sentence);
-  return Json::object({{"schema", 1}, {"bytes", plan.bytes()}, {"weights", weights}, {"training", training}});
+  return Json::object({{"schema", kJsonSchema},
+                       {"bytes", plan.bytes()},
+                       {"weights", weights},
+                       {"training", strings_json(plan.training)}});
 }
 
 }  // namespace lathe

@@ -66,15 +66,7 @@ Json compression_job(const SourceModel& teacher, const SourceModel& source, cons
 
 Json results(const std::vector<WeightFacts>& weights, const std::vector<TrainingCurve>& training) {
   Json layers = Json::array();
-  for (const WeightFacts& weight : weights) {
-    Json fallbacks = Json::array();
-    for (const std::string& fallback : weight.fallbacks) fallbacks.push(fallback);
-    Json layer = Json::object({{"name", weight.name}, {"method", weight.method}});
-    if (weight.loss) layer.set("loss", *weight.loss);
-    if (weight.loss_uncorrected) layer.set("loss_uncorrected", *weight.loss_uncorrected);
-    if (!weight.fallbacks.empty()) layer.set("fallbacks", fallbacks);
-    layers.push(std::move(layer));
-  }
+  for (const WeightFacts& weight : weights) layers.push(weight_result_json(weight));
   Json json = Json::object({{"layers", layers}});
   if (!training.empty()) json.set("training", stages(training));
   return json;

@@ -7,7 +7,7 @@
 
 namespace lathe {
 
-/// One JSON object with "schema": 1.
+/// One JSON object with "schema": kJsonSchema.
 std::string report_json(const Report& report);
 std::string report_markdown(const Report& report);
 /// One self-contained page: inline SVG and style, light and dark, no script needed to read it, no outside resource.

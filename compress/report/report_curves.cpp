@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "compress/report/report_common.h"
+#include "compress/facts/number_text.h"
 #include "compress/report/svg.h"
 #include "formats/artifact/error.h"
 

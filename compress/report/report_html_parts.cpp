@@ -5,8 +5,10 @@
 #include <cctype>
 #include <cmath>
 
-#include "compress/report/report_common.h"
-#include "compress/report/report_svg.h"
+#include "compress/facts/number_text.h"
+#include "compress/report/comparisons.h"
+#include "compress/report/layer_chart.h"
+#include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {

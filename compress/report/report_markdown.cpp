@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "compress/report/comparisons.h"
 #include "compress/report/report.h"
-#include "compress/report/report_common.h"
 #include "compress/report/report_tables.h"
 #include "compress/report/report_training.h"
 #include "formats/artifact/error.h"

@@ -6,8 +6,10 @@
 #include <limits>
 #include <utility>
 
-#include "compress/report/report_common.h"
+#include "compress/facts/number_text.h"
+#include "compress/report/comparisons.h"
 #include "formats/artifact/error.h"
+#include "formats/artifact/tensor.h"
 
 namespace lathe::reporting {
 namespace {
@@ -61,9 +63,9 @@ Cell metric_error_cell(const ModelReport& model, std::string_view key) {
 /// What the columns of a task's figures say under the cursor; figures without a row explain themselves.
 constexpr std::array<std::pair<std::string_view, const char*>, 5> kMetricHints = {
     {{"pearson", "Correlation of the cosine of two embeddings with the human score."},
-     {"spearman", "The same of the ranks."},
+     {"spearman", "Correlation of the ranks of that cosine and of the human score."},
      {"accuracy", "Share of the texts whose largest logit is that of their label."},
-     {"perplexity", "exp of the mean negative log likelihood of the tokens of the text; lower is better."},
+     {"perplexity", "Exponential of the mean negative log likelihood of the tokens of the text; lower is better."},
      {"macro_f1", "Mean over the labels of the harmonic mean of precision and recall."}}};
 
 std::string metric_hint(std::string_view key) {
@@ -76,7 +78,7 @@ Cell bytes_cell(uint64_t bytes) { return {bytes == 0 ? kMissing : bytes_text(byt
 Cell count_cell(uint64_t count) { return {count == 0 ? kMissing : count_text(count)}; }
 Cell rate_cell(double per_second) { return {per_second > 0 ? fixed_text(per_second, 0) : kMissing}; }
 
-/// For one case over all models.
+/// Decimals that the shortest p50 of a case needs, over all models.
 int decimals_of_p50(const Report& report, const SpeedCase& like) {
   double smallest = std::numeric_limits<double>::infinity();
   for (const ModelReport& model : report.models) {
@@ -86,7 +88,7 @@ int decimals_of_p50(const Report& report, const SpeedCase& like) {
   return milliseconds_decimals(smallest);
 }
 
-/// The first column stays whatever it holds.
+/// Leaves out columns in which no model has a figure. The first column, the name of the row, always stays.
 Table without_empty_columns(Table table) {
   for (size_t column = table.columns.size(); column-- > 1;) {
     const auto empty = [&](const Row& row) { return row.cells[column].text == kMissing; };
@@ -105,7 +107,6 @@ Row speed_row(const Report& report, const ModelReport& model, const SpeedCase& s
            {milliseconds_text(speed.p99_ms, decimals)},
            ratio_cell(speedup(report, speed)),
            rate_cell(speed.tokens_per_second),
-           {speed.peak_fraction > 0 ? percent_text(speed.peak_fraction) : kMissing},
            bytes_cell(speed.cache_bytes),
            count_cell(speed.runs)},
           {}};
@@ -181,17 +182,18 @@ Table accuracy_table(const Report& report) {
     table.columns.push_back({"Change"});
   }
   table.columns.push_back({"Texts"});
-  table.columns.push_back(
-      {"Mean cosine", Kind::number, "Cosine between the output for a text here and of the original."});
+  table.columns.push_back({"Mean cosine", Kind::number,
+                           "Mean cosine between the outputs of this model and of the original for the same text."});
   table.columns.push_back({"5 % below", Kind::number, "Five per cent of the texts have a smaller cosine."});
   table.columns.push_back({"Smallest"});
   table.columns.push_back({"Same label", Kind::number, "Share of the texts that get the original's label."});
   table.columns.insert(
       table.columns.end(),
       {{"Predictions", Kind::number, "Places of the text where the next token was predicted."},
-       {"Perplexity ratio", Kind::number, "To the original's, with the standard error from paired tokens."},
-       {"Mean KL", Kind::number, "KL divergence of the predictions here from the original's, in nats."},
-       {"KL p99", Kind::number, "Ninety-nine per cent of the places have a smaller one."},
+       {"Perplexity ratio", Kind::number,
+        "This perplexity divided by the original's, with its standard error from the differences of paired tokens."},
+       {"Mean KL", Kind::number, "KL divergence of these predictions from the original's, in nats."},
+       {"KL p99", Kind::number, "Ninety-nine per cent of the places have a smaller divergence."},
        {"Same token", Kind::number, "Share of the places with the original's most probable token."}});
   for (const ModelReport& model : report.models) {
     if (!model.task && !model.fidelity && !model.predictions) continue;
@@ -220,12 +222,11 @@ Table speed_table(const Report& report) {
   Table table{"Speed",
               {{"Case", Kind::text},
                {"Model", Kind::name},
-               {"p50 ms", Kind::number, "Of a prompt, this is the time to the first token."},
+               {"p50 ms", Kind::number, "Median time of a run; of a prompt it is the time to the first token."},
                {"p90 ms"},
                {"p99 ms"},
                {"Faster", Kind::number, "p50 of the first model divided by this p50."},
-               {"Tokens/s", Kind::number, "At p50."},
-               {"Of peak", Kind::number, "Share of the arithmetic peak measured on this machine."},
+               {"Tokens/s", Kind::number, "Tokens per second at the median time."},
                {"Cache", Kind::number, "Memory of the keys and values of a decoder."},
                {"Runs"}},
               {}};
@@ -246,7 +247,7 @@ Table file_table(const Report& report) {
                {"Bytes"},
                {"Smaller"},
                {"Parameters"},
-               {"Bits/parameter", Kind::number, "Of the whole file, everything included."},
+               {"Bits/parameter", Kind::number, "Bits of the whole file for each parameter."},
                {"Load ms"},
                {"Peak memory", Kind::number, "Largest resident set of a process that loads and runs the model."},
                {"Less memory"},
@@ -293,7 +294,7 @@ Table layer_table(const ModelReport& model) {
                {"Role", Kind::text},
                {"Encoding", Kind::text},
                {"Sparsity", Kind::number, "Share of the weights that is zero."},
-               {"Bits/weight", Kind::number, "Scales and masks included."},
+               {"Bits/weight", Kind::number, "Bits of one weight, scales and masks included."},
                {"Bytes"},
                {"Loss before", Kind::number, "Relative output error of magnitude pruning and rounding to nearest."},
                {"Loss after", Kind::number, "Relative output error as written: 0 is perfect, 1 is a layer of zeros."},

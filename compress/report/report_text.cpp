@@ -2,10 +2,11 @@
 #include <array>
 #include <string_view>
 
+#include "compress/report/comparisons.h"
 #include "compress/report/report.h"
-#include "compress/report/report_common.h"
 #include "compress/report/report_tables.h"
 #include "compress/report/report_training.h"
+#include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 #include "formats/text.h"
 

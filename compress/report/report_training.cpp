@@ -7,9 +7,11 @@
 #include <optional>
 #include <string_view>
 
-#include "compress/report/report_common.h"
+#include "compress/facts/number_text.h"
+#include "compress/report/comparisons.h"
 #include "compress/report/report_curves.h"
 #include "compress/report/report_html_parts.h"
+#include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {
@@ -46,21 +48,6 @@ Change block_change(const TrainingCurve& curve) {
                                                                         : change_of(curve, &CurvePoint::held_out_loss);
 }
 
-std::string seconds_text(double seconds) {
-  if (!std::isfinite(seconds) || seconds < 0) return kMissing;
-  if (seconds < 59.95) return fixed_text(seconds, 1) + " s";
-  std::array<char, 64> text{};
-  const auto whole = static_cast<uint64_t>(std::min(std::round(seconds), 1e9));
-  if (whole < 3600) {
-    std::snprintf(text.data(), text.size(), "%u min %02u s", static_cast<unsigned>(whole / 60),
-                  static_cast<unsigned>(whole % 60));
-  } else {
-    std::snprintf(text.data(), text.size(), "%u h %02u min", static_cast<unsigned>(whole / 3600),
-                  static_cast<unsigned>(whole / 60 % 60));
-  }
-  return text.data();
-}
-
 std::string measure_text(double value) { return fixed_text(value, 4); }
 
 std::string cell_text(const std::optional<double>& value, std::string (*text)(double)) {
@@ -90,14 +77,14 @@ std::string with_stop(std::string sentence) {
 std::string stage_sentence(const TrainingCurve& curve, const char* arrow) {
   std::string text = message(curve.stage, ": ", plural(curve.steps, "step"));
   if (curve.tokens > 0) text += " over " + count_text(curve.tokens) + " tokens";
-  text += " in " + seconds_text(curve.seconds);
+  text += " in " + duration_text(curve.seconds);
   const std::string changes = changes_text(curve, arrow);
   if (!changes.empty()) text += "; " + changes;
   if (!curve.outcome.empty()) text += "; " + curve.outcome;
   return with_stop(std::move(text));
 }
 
-/// All blocks in one.
+/// One sentence on all blocks together.
 std::string blocks_sentence(const std::vector<const TrainingCurve*>& blocks) {
   uint64_t steps = 0;
   double seconds = 0;
@@ -112,7 +99,7 @@ std::string blocks_sentence(const std::vector<const TrainingCurve*>& blocks) {
     if (const std::optional<double> gain = ratio(*change.before, *change.after)) lower.push_back(*gain);
   }
   std::string text = message("block reconstruction: ", plural(blocks.size(), "block"), ", ", plural(steps, "step"),
-                             " in ", seconds_text(seconds), "; error lower in ", count_text(better), " of them");
+                             " in ", duration_text(seconds), "; error lower in ", count_text(better), " of them");
   if (!lower.empty()) {
     std::nth_element(lower.begin(), lower.begin() + static_cast<std::ptrdiff_t>(lower.size() / 2), lower.end());
     text += ", by " + ratio_text(lower[lower.size() / 2]) + " in the median";
@@ -209,24 +196,6 @@ std::string stage_html(const TrainingCurve& curve) {
          charts + "</div>\n";
 }
 
-Json curve_json(const TrainingCurve& curve) {
-  Json points = Json::array();
-  for (const CurvePoint& point : curve.points) {
-    points.push(Json::object({{"step", point.step},
-                              {"train_loss", point.train_loss},
-                              {"held_out_loss", point.held_out_loss},
-                              {"measure", curve.measure_name.empty() ? Json() : Json(point.measure)}}));
-  }
-  return Json::object({{"stage", curve.stage},
-                       {"measure_name", curve.measure_name},
-                       {"steps", curve.steps},
-                       {"tokens", curve.tokens},
-                       {"seconds", curve.seconds},
-                       {"best_step", curve.best_step},
-                       {"outcome", curve.outcome},
-                       {"points", std::move(points)}});
-}
-
 }  // namespace
 
 bool is_block(const TrainingCurve& curve) { return curve.stage.starts_with(kBlock); }
@@ -237,12 +206,12 @@ Table training_table(const Report& report) {
                {"Steps"},
                {"Tokens"},
                {"Time"},
-               {"Held-out loss before", Kind::number, "On texts that are not trained on, before the first step."},
-               {"After", Kind::number, "The same with the weights that were kept."},
+               {"Held-out loss before", Kind::number, "Loss before the first step on texts that are not trained on."},
+               {"After", Kind::number, "Loss on the same texts with the weights that were kept."},
                {"Measure", Kind::text},
                {"Before"},
                {"After"},
-               {"Kept step", Kind::number, "Whose weights were kept."}},
+               {"Kept step", Kind::number, "The step whose weights were kept."}},
               {}};
   for (const TrainingCurve& curve : report.training) {
     if (is_block(curve)) continue;
@@ -251,7 +220,7 @@ Table training_table(const Report& report) {
     table.rows.push_back({{{curve.stage},
                            {count_text(curve.steps)},
                            {curve.tokens == 0 ? kMissing : count_text(curve.tokens)},
-                           {seconds_text(curve.seconds)},
+                           {duration_text(curve.seconds)},
                            {cell_text(loss.before, loss_text)},
                            {cell_text(loss.after, loss_text)},
                            {curve.measure_name.empty() ? kMissing : curve.measure_name},
@@ -266,8 +235,9 @@ Table training_table(const Report& report) {
 Table block_table(const Report& report) {
   Table table{"Blocks",
               {{"Block", Kind::name},
-               {"Error before", Kind::number, "Of the block's output against the original's, on samples not tuned on."},
-               {"Error after", Kind::number, "The same with the weights that were kept."},
+               {"Error before", Kind::number,
+                "Error of the block's output against the original's, on samples that are not tuned on."},
+               {"Error after", Kind::number, "Error on the same samples with the weights that were kept."},
                {"Lower", Kind::number, "Error before divided by error after."},
                {"Steps"},
                {"Time"}},
@@ -280,20 +250,13 @@ Table block_table(const Report& report) {
                            {cell_text(change.after, loss_text)},
                            {lower ? ratio_text(*lower) : kMissing},
                            {count_text(block->steps)},
-                           {seconds_text(block->seconds)}},
+                           {duration_text(block->seconds)}},
                           {}});
   }
   return table;
 }
 
 std::vector<std::string> training_sentences(const Report& report) { return sentences(report, " to "); }
-
-Json training_json(const Report& report) {
-  if (report.training.empty() && report.training_data.empty()) return {};
-  Json stages = Json::array();
-  for (const TrainingCurve& curve : report.training) stages.push(curve_json(curve));
-  return Json::object({{"data", report.training_data}, {"stages", std::move(stages)}});
-}
 
 std::string training_html(const Report& report) {
   std::string out;

@@ -6,7 +6,6 @@
 
 #include "compress/facts/report_facts.h"
 #include "compress/report/report_tables.h"
-#include "formats/json.h"
 
 namespace lathe::reporting {
 
@@ -19,8 +18,6 @@ Table training_table(const Report& report);
 Table block_table(const Report& report);
 /// A sentence for each stage; one for all blocks together.
 std::vector<std::string> training_sentences(const Report& report);
-/// Null, or data and every point of every stage.
-Json training_json(const Report& report);
 /// Sentences, curves and the table of blocks.
 std::string training_html(const Report& report);
 

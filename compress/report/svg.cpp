@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "compress/report/report_common.h"
+#include "compress/facts/number_text.h"
+#include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {

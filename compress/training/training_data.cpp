@@ -10,6 +10,7 @@
 
 #include "compress/calibration/samples.h"
 #include "compress/evaluation/evaluate.h"
+#include "compress/facts/number_text.h"
 #include "formats/text.h"
 #include "runtime/text/tokenizer.h"
 
@@ -170,18 +171,12 @@ TokenBatch mixed(const TokenBatch& batch, uint64_t seed) {
   return out;
 }
 
-std::string grouped(uint64_t value) {
-  std::string text = std::to_string(value);
-  for (size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-  return text;
-}
-
 std::string describe(const TrainingRecipe& recipe, const Split& split, const TrainingData& data) {
   const std::string file = std::filesystem::path(recipe.data_file).filename().string();
-  std::string text =
-      message(grouped(split.train.size()), " texts of ", file, " to train (", grouped(data.train.sequences()),
-              " sequences, ", grouped(data.train.tokens()), " tokens), ", grouped(split.held_out.size()), " held out");
-  if (split.duplicates > 0) text += message("; ", grouped(split.duplicates), " repeated texts left out");
+  std::string text = message(count_text(split.train.size()), " texts of ", file, " to train (",
+                             count_text(data.train.sequences()), " sequences, ", count_text(data.train.tokens()),
+                             " tokens), ", count_text(split.held_out.size()), " held out");
+  if (split.duplicates > 0) text += message("; ", count_text(split.duplicates), " repeated texts left out");
   return text;
 }
 
@@ -201,9 +196,9 @@ TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe
     TokenBatch& batch = data.train.sequences() < trained ? data.train : data.held_out;
     add_sequence(std::span(ids).subspan(window * length, length), batch);
   }
-  data.description = message(grouped(trained), " windows of ", length, " tokens of ",
+  data.description = message(count_text(trained), " windows of ", length, " tokens of ",
                              std::filesystem::path(recipe.data_file).filename().string(), " to train (",
-                             grouped(data.train.tokens()), " tokens), ", grouped(windows - trained), " held out");
+                             count_text(data.train.tokens()), " tokens), ", count_text(windows - trained), " held out");
   return data;
 }
 

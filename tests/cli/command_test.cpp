@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "compress/evaluation/evaluate.h"
+#include "compress/facts/facts_json.h"
 #include "formats/json.h"
 #include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"
@@ -110,7 +111,7 @@ TEST_CASE("inspect shows task, program, encodings and kernels", "[cli]") {
     CHECK_THAT(text, Contains(part));
   }
   const Json json = json_of(succeed("inspect --json --tensors " + quoted(f.small)));
-  CHECK(json.at("schema").as_u64() == 1);
+  CHECK(json.at("schema").as_u64() == kJsonSchema);
   CHECK(json.at("bytes").as_u64() == std::filesystem::file_size(f.small));
   CHECK(json.at("task").at("kind").as_string() == "sentence-embedding");
   CHECK(json.at("ops").at("linear").as_u64() == 6);
@@ -177,12 +178,12 @@ TEST_CASE("eval gives accuracy, and fidelity that is perfect against the model i
   CHECK(json.at("task").at("pairs").as_u64() == 4);
   CHECK(std::abs(json.at("task").at("pearson").as_f64()) <= 1);
   CHECK(json.at("fidelity").at("texts").as_u64() == 6);
-  CHECK(json.at("fidelity").at("mean").as_f64() > 0.99);
-  CHECK(json.at("fidelity").at("mean").as_f64() < 1);
+  CHECK(json.at("fidelity").at("mean_cosine").as_f64() > 0.99);
+  CHECK(json.at("fidelity").at("mean_cosine").as_f64() < 1);
   const Json same = json_of(succeed("eval --json " + quoted(f.small) + " --texts " + quoted(f.sts) +
                                     " --first 2 --against " + quoted(f.small)));
   CHECK(same.at("fidelity").at("texts").as_u64() == 2);
-  CHECK(same.at("fidelity").at("minimum").as_f64() == Approx(1));
+  CHECK(same.at("fidelity").at("minimum_cosine").as_f64() == Approx(1));
   CHECK_THAT(succeed("eval " + quoted(f.small) + " -e sts:" + quoted(f.sts)).out, Contains("Spearman"));
 }
 
@@ -221,7 +222,7 @@ TEST_CASE("compare writes its report in three forms", "[cli]") {
       succeed("compare " + quoted(f.original) + " " + quoted(f.small) +
               " --runs 2 --batch 1 --eval sts:" + quoted(f.sts) + " --json --report " + quoted(folder));
   const Json json = json_of(result);
-  CHECK(json.at("schema").as_u64() == 1);
+  CHECK(json.at("schema").as_u64() == kJsonSchema);
   CHECK(json.at("models").items().size() == 2);
   CHECK(test::read_text(folder / "report.json") == result.out);
   CHECK_THAT(test::read_text(folder / "report.html"), Contains("<svg"));

@@ -51,8 +51,8 @@ Report figures() {
       TaskResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.78}, {"spearman", "Spearman", 0.7}}};
   report.models[1].fidelity = FidelityResult{10, 0.97, 0.9, 0.95, {}};
   report.models[1].file_bytes = 1000;
-  report.models[0].speed = {{1, 128, 2, 5, 9.0, 9, 9, 1, 0}, {1, 16, 2, 5, 1.0, 1, 1, 1, 0}};
-  report.models[1].speed = {{1, 128, 2, 5, 3.0, 3, 3, 1, 0}, {1, 16, 2, 5, 1.0, 1, 1, 1, 0}};
+  report.models[0].speed = {{1, 128, 2, 5, 9.0, 9, 9, 1}, {1, 16, 2, 5, 1.0, 1, 1, 1}};
+  report.models[1].speed = {{1, 128, 2, 5, 3.0, 3, 3, 1}, {1, 16, 2, 5, 1.0, 1, 1, 1}};
   return report;
 }
 

@@ -319,7 +319,7 @@ TEST_CASE("the store gives back what was put in, from either kind of file", "[co
 TEST_CASE("what is known of a finished layer survives the folder bit for bit", "[compress][resume]") {
   FinishedLayer layer;
   layer.weights.resize(2);
-  layer.weights[0] = {"w.up", {3, 4}, "linear", "int4/32", 77, 0.1 + 0.2, 4.5, 1e-300, {}, "nearest", {"a", "b\n"}};
+  layer.weights[0] = {"w.up", {3, 4}, "linear", "int4/32", 77, 0.1 + 0.2, 4.5, "nearest", 1e-300, {}, {"a", "b\n"}};
   layer.weights[1].loss = std::numeric_limits<double>::quiet_NaN();
   layer.rounding_share = 1.0 / 3;
   const std::string text = finished_text({layer, {}});
