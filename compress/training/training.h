@@ -1,6 +1,7 @@
 #pragma once
-// Teaching back what compression lost: what is asked of the training engine, and what it gives. The engine itself
-// needs LibTorch and lives in compress/torch/, behind TrainingEngine, so that nothing else of the project does.
+// What is asked of the training engine, and what it gives back. The engine needs LibTorch. It is a module of its own,
+// compress/training/torch/, that is reached through the interface TrainingEngine alone, so that nothing else of the
+// project needs LibTorch.
 
 #include <filesystem>
 #include <map>
@@ -18,64 +19,77 @@
 
 namespace lathe {
 
-/// Token sequences to train on, shuffled, and others to check on. Labels are empty, or one for each sequence.
+/// Token sequences to train on, and others that are held out to measure what was learned.
 struct TrainingData {
-  TokenBatch train;
-  TokenBatch held_out;
-  std::vector<int32_t> train_labels;
-  std::vector<int32_t> held_out_labels;
-  std::string description;  // "4,012 texts of wiki.txt to train (401,233 tokens), 211 held out"
+  TokenBatch train;     // in the order in which they were shuffled
+  TokenBatch held_out;  // not empty for distillation; block reconstruction holds out some of `train` itself
+  std::vector<int32_t> train_labels;     // the index of each sequence's class; empty: there are no labels
+  std::vector<int32_t> held_out_labels;  // of the held-out sequences, in the same way
+  std::string description;               // "4,012 texts of wiki.txt to train (401,233 tokens), 211 held out"
 };
 
-/// A program with its weights as they will be stored: on their grids, with their masks.
+/// A program with its weights as they will be stored: their values lie on the grids of their encodings.
 struct TrainableModel {
   Program program;
-  std::map<std::string, EncodedBuffer> weights;  // by name
+  std::map<std::string, EncodedBuffer> weights;  // by name; one for each of program.weights
 };
 
-/// Values of student and teacher that should agree, in program order.
+/// A value of the student's program that should agree with one of the teacher's, by their indices there.
 struct MatchedValue {
   uint32_t student = 0;
   uint32_t teacher = 0;
 };
 
+/// What the student's output is: one embedding for each sequence, logits of classes for each sequence, or logits of the
+/// next token for each token.
 enum class TrainingTask { embedding, classification, generation };
 
+/// One stage of training. Everything that a pointer or the lookup refers to belongs to the caller and outlives the
+/// call; of that only `student` is changed.
 struct TrainingJob {
-  std::string stage;  // "distillation", "dense student", "block reconstruction"; names curve and state file
-  const Program* teacher = nullptr;  // null: learns from labels alone
-  WeightLookup teacher_weights;
-  TrainableModel* student = nullptr;  // changed: values and scales, never shapes, encodings or masks
-  std::vector<MatchedValue> matched;
+  std::string stage;  // "dense training", "distillation", "block reconstruction"; names the curve and the state file
+  const Program* teacher = nullptr;   // null: the student learns from labels alone
+  WeightLookup teacher_weights;       // the weights of the teacher's program; called before training begins
+  TrainableModel* student = nullptr;  // values and scales of its weights change; shapes, encodings and masks do not
+  std::vector<MatchedValue> matched;  // in the order of the student's program; for blocks, each begins where one ends
   TrainingTask task = TrainingTask::embedding;
   const TrainingData* data = nullptr;
-  TrainingRecipe recipe;
-  /// Cubic schedule: the share of zeros that each of these f32 weights is to reach; the zeros are left in its values.
+  TrainingRecipe recipe;  // its data file, text length and held-out share were used to make `data`
+  /// For each weight that is pruned, its share of zeros in [0, 1]. With PruneSchedule::one_shot the weights have their
+  /// zeros already, and training keeps them. With PruneSchedule::cubic they are f32 and reach their shares during a
+  /// distillation; the zeros stand in their values afterwards.
   std::map<std::string, double> target_sparsity;
-  double rate_factor = 1;   // times the learning rate of the recipe or its default
-  std::string fingerprint;  // of everything that the result depends on; a state with another one is not resumed
-  size_t threads = 0;       // 0: all cores
+  double rate_factor = 1;   // what the learning rate of the recipe, or its default, is multiplied with
+  std::string fingerprint;  // a text of everything that the result depends on; a state with another is not resumed
+  size_t threads = 0;       // of the CPU; 0: all cores. The result does not depend on it
 };
 
-/// Runs programs with gradients. Not for use by several threads.
+/// Runs programs with gradients. To be used by one thread at a time. Progress is called from that thread.
 class TrainingEngine {
  public:
   virtual ~TrainingEngine() = default;
   /// "LibTorch 1.13.1, CPU"
   virtual std::string description() const = 0;
-  /// The values `wanted` of the program on a batch, each [rows, width]; for tests and measurements.
+  /// The values `wanted` of the program for a batch, in the order of `wanted`, each [rows, width] in row-major order.
+  /// For tests and measurements.
   virtual std::vector<std::vector<float>> forward(const Program& program, const WeightLookup& weights,
                                                   const TokenBatch& batch, const std::vector<uint32_t>& wanted) = 0;
-  /// Tunes block after block to give the teacher's outputs, fed by the blocks before it. Needs no labels. One curve a
-  /// block. Throws Error{interrupted}.
+  /// Tunes the student's blocks, which lie between the values of job.matched, one after the other: each to give the
+  /// teacher's values when it is fed by the tuned blocks before it. Needs a teacher and no labels. Returns one curve
+  /// for each block. Keeps no state: throws Error{interrupted} when it is to stop, with the blocks tuned so far in the
+  /// student. Throws Error{bad_recipe} when job.data->train has too few sequences to hold one out.
   virtual std::vector<TrainingCurve> reconstruct_blocks(TrainingJob& job, Progress& progress) = 0;
-  /// End to end. When the loss stops being a number the best state is kept and the curve says so. Throws
-  /// Error{interrupted} after it has stored its state.
+  /// Trains the whole student end to end and leaves it with the weights that had the lowest held-out loss. When the
+  /// loss stops being a number or stays far above its lowest, training ends early and the curve's outcome says so. With
+  /// recipe.state_folder it saves its state at every check of the held-out part and when it is to stop, and resumes
+  /// from a state that it finds. Throws ResumableStop when it is to stop and its state is saved, Error{interrupted}
+  /// without a state folder, Error{unsupported} when no held-out loss is a number or the program cannot be trained, and
+  /// Error{usage, malformed} for a state that does not fit.
   virtual TrainingCurve distill(TrainingJob& job, Progress& progress) = 0;
 };
 
-/// Loads the engine from beside this program. Throws Error{unsupported} saying how to get it when it was not built,
-/// or when `device` asks for one that is not there.
+/// Loads the engine from the module beside this program or in its library folder. Throws Error{unsupported}, with what
+/// to do about it, when the module was not built or the machine does not have `device`.
 std::unique_ptr<TrainingEngine> load_training_engine(TrainingDevice device);
 
 }  // namespace lathe

@@ -1,8 +1,6 @@
 #include "compress/training/torch/adamw.h"
 
-#include <algorithm>
 #include <cmath>
-#include <numbers>
 
 namespace lathe::training {
 namespace {
@@ -10,7 +8,6 @@ namespace {
 constexpr double kBeta1 = 0.9;
 constexpr double kBeta2 = 0.99;  // runs are short
 constexpr double kEpsilon = 1e-10;
-constexpr double kLeastRate = 0.01;
 
 }  // namespace
 
@@ -44,12 +41,6 @@ double clip_scale(const std::vector<Parameter>& parameters, double limit) {
   }
   const double norm = std::sqrt(squares);
   return norm > limit ? limit / norm : 1;
-}
-
-double rate_factor(double progress, double warmup) {
-  if (progress < warmup) return std::max(kLeastRate, progress / warmup);
-  const double done = std::clamp((progress - warmup) / std::max(1e-9, 1 - warmup), 0.0, 1.0);
-  return kLeastRate + (1 - kLeastRate) * 0.5 * (1 + std::cos(std::numbers::pi * done));
 }
 
 }  // namespace lathe::training

@@ -1,5 +1,5 @@
 #pragma once
-// The optimizer and the schedule of its rate.
+// The optimizer.
 
 #include <string>
 #include <vector>
@@ -8,31 +8,31 @@
 
 namespace lathe::training {
 
-/// One tensor that trains, with the state of its optimizer.
+/// One tensor that trains, with the state of its optimizer. All its tensors have the same shape, are f32 and live on
+/// one device.
 struct Parameter {
-  std::string name;  // unique; "weight", "weight:scales"
+  std::string name;  // unique among the parameters of a student: "weight", "weight:scales"
   at::Tensor value;
-  at::Tensor gradient;  // of the present step
-  at::Tensor first;     // moments
-  at::Tensor second;
-  double rate = 1;  // times the rate of the step
-  bool decays = false;
+  at::Tensor gradient;  // of the present step; undefined: the step leaves this parameter alone
+  at::Tensor first;     // running mean of the gradients
+  at::Tensor second;    // running mean of their squares
+  double rate = 1;      // factor of the learning rate
+  bool decays = false;  // weight decay applies to it
 };
+/// A parameter that has not been trained yet.
 Parameter make_parameter(std::string name, at::Tensor value, double rate = 1, bool decays = false);
 
 struct AdamWStep {
-  double rate = 0;
+  double rate = 0;  // learning rate
   double weight_decay = 0;
-  double gradient_scale = 1;  // from clipping
-  uint64_t number = 1;        // of the step, from 1
+  double gradient_scale = 1;  // what every gradient is multiplied with, to clip it
+  uint64_t number = 1;        // of the step, counted from 1
 };
-/// Decoupled weight decay (Loshchilov and Hutter, 2019). Leaves the gradient as it is.
+/// One step of Adam with decoupled weight decay (Loshchilov and Hutter, 2019). Leaves parameter.gradient as it is.
 void adamw_step(Parameter& parameter, const AdamWStep& step);
 
-/// What to multiply gradients with so that their norm is at most `limit` (0: no limit).
+/// The factor that brings the common norm of all gradients down to `limit`; 1 where it is not larger. A limit of 0
+/// means none.
 double clip_scale(const std::vector<Parameter>& parameters, double limit);
-
-/// Linear warm-up, then half a cosine down to a hundredth. `progress` and `warmup` are shares of the whole.
-double rate_factor(double progress, double warmup);
 
 }  // namespace lathe::training

@@ -1,347 +1,299 @@
 #include "compress/training/torch/distillation.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
-#include <limits>
+#include <memory>
 #include <numeric>
 
 #include "compress/job/stop.h"
+#include "compress/training/torch/schedule.h"
+#include "compress/training/torch/state.h"
+#include "compress/training/torch/teacher.h"
+#include "compress/training/torch/training_step.h"
 
 namespace lathe::training {
 namespace {
 
-constexpr double kCheckShare = 0.05;          // of the run, between two looks at the held-out part
-constexpr double kPruneShare = 0.02;          // between two steps of the pruning schedule
-constexpr double kPrunedBy = 0.6;             // where the schedule has reached its end
-constexpr size_t kHeldOutTokens = 16384;      // that are looked at, at least
-constexpr size_t kHeldOutPredictions = 2048;  // the same of decoders, where every token is judged
-constexpr uint64_t kBadChecks = 3;
-constexpr double kDiverged = 2;                         // times the best loss
-constexpr double kNegligibleLoss = 1e-2;                // below this any multiple is noise
-constexpr uint64_t kGradientBytes = uint64_t{1} << 30;  // of the shards that are computed together
+using Clock = std::chrono::steady_clock;
 
-// By what trains. Adam moves every number by about the rate in each step, whatever the loss.
-constexpr double kDefaultRates[] = {1.5e-4, 1e-3, 1.5e-4};
+// A check measures the first held-out texts, until they have this many tokens. Decoders are judged at every token, so
+// fewer tell as much.
+constexpr size_t kCheckTokens = 16384;
+constexpr size_t kDecoderCheckTokens = 2048;
 
-size_t thread_count(const TrainingJob& job, const at::Device& device) {
-  if (!device.is_cpu()) return 1;
-  return job.threads == 0 ? available_cores() : job.threads;
-}
+// The loss of a student on shards of `texts`.
+struct StudentLoss {
+  const Program& program;
+  LossTerms terms;
+  const TokenBatch& texts;
+  const std::vector<int32_t>& labels;  // one for each of the texts, or empty
+  std::shared_ptr<Teacher> teacher;    // of these texts; null: the labels alone teach
+  at::Device device;
+  bool bf16;
 
-TrainableWeights::Choice make_choice(const TrainingJob& job) {
-  TrainableWeights::Choice choice;
-  choice.trainable = job.recipe.trainable;
-  choice.adapter_rank = job.recipe.adapter_rank;
-  choice.seed = job.recipe.seed;
-  if (job.recipe.schedule == PruneSchedule::cubic) return choice;
-  for (const auto& [name, sparsity] : job.target_sparsity) {
-    if (sparsity > 0) choice.masked.insert(name);
+  BatchLoss operator()(const Shard& shard, const std::vector<at::Tensor>& weights) const {
+    const TensorBatch batch = make_tensor_batch(select_sequences(texts, shard), device);
+    const Values taught = teacher != nullptr ? teacher->outputs(shard) : Values{};
+    HeadWeights heads;
+    heads.bf16 = bf16;
+    if (terms.student_head != kNone) heads.student = weights[terms.student_head];
+    if (terms.teacher_head != kNone) heads.teacher = teacher->weights()[terms.teacher_head];
+    const Values values = interpret(program, weights, batch, {}, terms.student_values(), bf16);
+    return batch_loss(terms, values, taught, batch, labels_of(shard), heads);
   }
-  return choice;
-}
 
-// Where the pruning schedule is, in [0, 1]; it moves in jumps, which a resumed run finds again.
-double schedule_time(double share) { return std::min(1.0, std::floor(share / kPrunedBy / kPruneShare) * kPruneShare); }
+  at::Tensor labels_of(const Shard& shard) const {
+    if (labels.empty()) return {};
+    std::vector<int64_t> picked;
+    for (const uint32_t sequence : shard) picked.push_back(labels[sequence]);
+    return at::tensor(picked, at::kLong).to(device);
+  }
+};
 
-}  // namespace
+// What stays the same from the first step of a stage to its last.
+struct Lesson {
+  TrainingSchedule schedule;
+  ShardLoss train_loss;     // of shards of the texts to train on
+  ShardLoss held_out_loss;  // of shards of the texts held out
+  std::vector<Shard> held_out_shards;
+  bool prunes = false;  // gradually, to the target sparsities of the job
+};
 
+// What changes with every step of a stage.
+struct Run {
+  TrainableWeights weights;
+  BatchOrder order;
+  TrainingState state;
+  double checked_share = 0;   // of the stage, done when the held-out part was last measured
+  double last_loss = 0;       // of the latest step
+  uint64_t tokens_here = 0;   // trained on by this process
+  double seconds_before = 0;  // of training, by earlier processes
+  Clock::time_point begin = Clock::now();
+
+  double seconds_here() const { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+  double seconds() const { return seconds_before + seconds_here(); }
+};
+
+// Matrix products in bf16, as the recipe asks: "automatic" where the device is much faster with it.
 bool wants_bf16(const TrainingRecipe& recipe, const at::Device& device) {
   if (recipe.precision == TrainingPrecision::automatic) return device.is_cuda();
   return recipe.precision == TrainingPrecision::bf16;
 }
 
-Distillation::Distillation(TrainingJob& job, Progress& progress, const at::Device& device)
-    : job_(job),
-      progress_(progress),
-      device_(device),
-      bf16_(wants_bf16(job.recipe, device)),
-      pool_(thread_count(job, device)),
-      objective_(make_objective(job)),
-      weights_(*job.student, make_choice(job), device, pool_),
-      shuffle_(job.data->train.sequences(), job.recipe.seed) {
-  const TrainingRecipe& recipe = job.recipe;
-  steps_ = recipe.minutes > 0 ? 0 : recipe.steps > 0 ? recipe.steps : kDefaultTrainingSteps;
-  rate_ = recipe.learning_rate > 0 ? recipe.learning_rate : kDefaultRates[static_cast<size_t>(recipe.trainable)];
-  rate_ *= job.rate_factor;
-  if (objective_.has_teacher) {
+TrainableWeights::Choice choice_of(const TrainingJob& job) {
+  TrainableWeights::Choice choice;
+  choice.trainable = job.recipe.trainable;
+  choice.adapter_rank = job.recipe.adapter_rank;
+  choice.seed = job.recipe.seed;
+  if (job.recipe.schedule == PruneSchedule::one_shot) choice.masked = pruned_weights(job);
+  return choice;
+}
+
+std::vector<Shard> held_out_shards(const TokenBatch& texts, TrainingTask task) {
+  const size_t enough = task == TrainingTask::generation ? kDecoderCheckTokens : kCheckTokens;
+  uint32_t count = 0;
+  while (count < texts.sequences() && texts.starts[count] < enough) ++count;
+  std::vector<uint32_t> first(count);
+  std::iota(first.begin(), first.end(), 0u);
+  return make_shards(texts, first);
+}
+
+Lesson make_lesson(const TrainingJob& job, const LossTerms& terms, const at::Device& device) {
+  const bool bf16 = wants_bf16(job.recipe, device);
+  const TrainingData& data = *job.data;
+  std::shared_ptr<Teacher> teacher, held_out_teacher;
+  if (terms.has_teacher) {
     const uint64_t budget = teacher_budget();
-    teacher_ = std::make_unique<Teacher>(*job.teacher, job.teacher_weights, objective_.teacher_values(),
-                                         job.data->train, budget, device, bf16_);
-    held_out_teacher_ = std::make_unique<Teacher>(*teacher_, job.data->held_out, budget / 4);
+    teacher = std::make_shared<Teacher>(*job.teacher, job.teacher_weights, terms.teacher_values(), data.train, budget,
+                                        device, bf16);
+    held_out_teacher = std::make_shared<Teacher>(*teacher, data.held_out, budget / 4);
   }
-  const TokenBatch& unseen = job.data->held_out;
-  const size_t looked_at = job.task == TrainingTask::generation ? kHeldOutPredictions : kHeldOutTokens;
-  while (held_out_count_ < unseen.sequences() && unseen.starts[held_out_count_] < looked_at) ++held_out_count_;
-  Shard all(held_out_count_);
-  std::iota(all.begin(), all.end(), 0u);
-  held_out_shards_ = make_shards(job.data->held_out, all);
-  state_.curve.stage = job.stage;
-  const bool judged =
-      job.task == TrainingTask::generation ? !objective_.has_teacher : !job.data->held_out_labels.empty();
-  state_.curve.measure_name = job.task == TrainingTask::embedding ? "cosine" : judged ? "accuracy" : "agreement";
+  const Program& program = job.student->program;
+  Lesson lesson;
+  lesson.schedule = make_schedule(job);
+  lesson.train_loss = StudentLoss{program, terms, data.train, data.train_labels, teacher, device, bf16};
+  lesson.held_out_loss =
+      StudentLoss{program, terms, data.held_out, data.held_out_labels, held_out_teacher, device, bf16};
+  lesson.held_out_shards = held_out_shards(data.held_out, job.task);
+  lesson.prunes = job.recipe.schedule == PruneSchedule::cubic;
+  return lesson;
 }
 
-double Distillation::elapsed() const {
-  return seconds_before_ + std::chrono::duration<double>(Clock::now() - begin_).count();
+std::string measure_name(const TrainingJob& job) {
+  if (job.task == TrainingTask::embedding) return "cosine";
+  const bool has_truth =
+      job.task == TrainingTask::generation ? job.teacher == nullptr : !job.data->held_out_labels.empty();
+  return has_truth ? "accuracy" : "agreement";
 }
 
-double Distillation::progress_share() const {
-  if (steps_ > 0) return static_cast<double>(state_.step) / static_cast<double>(steps_);
-  return elapsed() / (60 * job_.recipe.minutes);
+double share_done(const Lesson& lesson, const Run& run) {
+  return share_done(lesson.schedule, run.state.step, run.seconds());
 }
 
-bool Distillation::is_check_due() const {
-  if (steps_ == 0) return progress_share() - checked_share_ >= kCheckShare;
-  const uint64_t every = std::max<uint64_t>(1, static_cast<uint64_t>(kCheckShare * static_cast<double>(steps_)));
-  return state_.step % every == 0;
+bool is_over(const Lesson& lesson, const Run& run) {
+  return share_done(lesson, run) >= 1 || has_diverged(run.state.best);
 }
 
-HeadWeights Distillation::heads(const std::vector<at::Tensor>& used, const Teacher* teacher) const {
-  HeadWeights heads;
-  heads.bf16 = bf16_;
-  if (objective_.student_head != kNone) heads.student = used[objective_.student_head];
-  if (objective_.teacher_head != kNone) heads.teacher = teacher->weights()[objective_.teacher_head];
-  return heads;
-}
-
-// Loss and measure of one shard as parts of the whole step's, and the gradients of the loss.
-Distillation::Sums Distillation::run_shard(const TokenBatch& data, const std::vector<int32_t>& labels, Teacher* teacher,
-                                           const Shard& shard, size_t sequences, std::vector<at::Tensor>* gradients) {
-  const at::AutoGradMode mode(gradients != nullptr);
-  use_one_thread();
-  const TensorBatch batch = make_tensor_batch(select_sequences(data, shard), device_);
-  const Values target = teacher != nullptr ? teacher->outputs(shard) : Values{};
-  at::Tensor truth;
-  if (!labels.empty()) {
-    std::vector<int64_t> picked;
-    for (const uint32_t s : shard) picked.push_back(labels[s]);
-    truth = at::tensor(picked, at::kLong).to(device_);
-  }
-  std::vector<at::Tensor> used = weights_.effective();
-  std::vector<at::Tensor> leaves;
-  for (const uint32_t weight : weights_.trained()) {
-    if (gradients == nullptr) break;
-    used[weight] = used[weight].detach().requires_grad_(true);
-    leaves.push_back(used[weight]);
-  }
-  const Program& program = job_.student->program;
-  const Values values = interpret(program, used, batch, {}, objective_.student_values(), bf16_);
-  const BatchLoss result = batch_loss(objective_, values, target, batch, truth, heads(used, teacher));
-  const at::Tensor part = result.loss * (static_cast<double>(shard.size()) / static_cast<double>(sequences));
-  if (gradients != nullptr) *gradients = torch::autograd::grad({part}, leaves, {}, {}, false, /*allow_unused=*/true);
-  return {part.item<double>(), result.measure.item<double>()};
-}
-
-double Distillation::train_step() {
-  const TrainingData& data = *job_.data;
-  const size_t count = std::min<size_t>(job_.recipe.batch, data.train.sequences());
-  const std::vector<Shard> shards = make_shards(data.train, shuffle_.take(state_.step * count, count));
-  std::vector<Sums> sums(shards.size());
-  std::vector<at::Tensor> total(weights_.trained().size());
-  const size_t together = shards_at_once(shards.size());
-  for (size_t first = 0; first < shards.size(); first += together) {
-    std::vector<std::vector<at::Tensor>> gradients(std::min(together, shards.size() - first));
-    pool_.parallel_for(gradients.size(), [&](size_t i, size_t) {
-      sums[first + i] =
-          run_shard(data.train, data.train_labels, teacher_.get(), shards[first + i], count, &gradients[i]);
-    });
-    add_gradients(gradients, total);
-  }
-  double loss = 0;
-  for (const Sums& sum : sums) loss += sum.loss;
-  if (!std::isfinite(loss)) return loss;
-  apply(total);
-  for (const Shard& shard : shards) {
-    for (const uint32_t s : shard) session_tokens_ += data.train.length(s), state_.curve.tokens += data.train.length(s);
-  }
-  return loss;
-}
-
-// Each shard has gradients of all weights: of a large model as many at a time as there are threads to compute them.
-// Their sum is taken in the order of the shards, so this changes no bit.
-size_t Distillation::shards_at_once(size_t shards) const {
-  const uint64_t bytes = sizeof(float) * weights_.trained_numbers();
-  return bytes * shards <= kGradientBytes ? shards : std::max<size_t>(1, pool_.size());
-}
-
-void Distillation::add_gradients(const std::vector<std::vector<at::Tensor>>& gradients,
-                                 std::vector<at::Tensor>& total) {
-  const at::NoGradGuard no_gradients;
-  pool_.parallel_for(total.size(), [&](size_t i, size_t) {
-    use_one_thread();
-    for (const std::vector<at::Tensor>& shard : gradients) {
-      if (shard[i].defined()) total[i] = total[i].defined() ? total[i].add_(shard[i]) : shard[i].clone();
-    }
-  });
-}
-
-void Distillation::apply(const std::vector<at::Tensor>& gradients) {
-  const at::NoGradGuard no_gradients;
-  weights_.pull(gradients, pool_);
-  std::vector<Parameter>& parameters = weights_.parameters();
-  AdamWStep step;
-  step.rate = rate_ * rate_factor(progress_share(), job_.recipe.warmup);
-  step.weight_decay = job_.recipe.weight_decay;
-  step.gradient_scale = clip_scale(parameters, job_.recipe.clip);
-  step.number = state_.step + 1;
-  pool_.parallel_for(parameters.size(), [&](size_t i, size_t) {
-    use_one_thread();
-    adamw_step(parameters[i], step);
-  });
-  weights_.refresh(pool_);
-}
-
-Distillation::Sums Distillation::held_out() {
-  const TrainingData& data = *job_.data;
-  std::vector<Sums> sums(held_out_shards_.size());
-  pool_.parallel_for(sums.size(), [&](size_t i, size_t) {
-    sums[i] = run_shard(data.held_out, data.held_out_labels, held_out_teacher_.get(), held_out_shards_[i],
-                        held_out_count_, nullptr);
-  });
-  Sums total;
-  for (const Sums& sum : sums) {
-    total.loss += sum.loss;
-    total.measure += sum.measure / static_cast<double>(held_out_count_);
-  }
-  return total;
-}
-
-void Distillation::keep_best() {
-  state_.best.clear();
-  for (const Parameter& parameter : weights_.parameters()) {
-    state_.best.push_back(parameter.value.detach().to(at::kCPU).clone());
-  }
-}
-
-// A look at the held-out part: a point of the curve, the best state, and whether training still helps.
-void Distillation::check() {
-  const Sums sums = held_out();
-  const double train = state_.loss_count > 0 ? state_.loss_sum / static_cast<double>(state_.loss_count) : sums.loss;
-  state_.loss_sum = 0;
-  state_.loss_count = 0;
-  state_.curve.points.push_back({state_.step, train, sums.loss, sums.measure});
-  checked_share_ = progress_share();
-  // An earlier state with more weights is no better.
-  const bool pruned = state_.pruned_share > state_.best_pruned_share;
-  if (std::isfinite(sums.loss) && (state_.best.empty() || pruned || sums.loss < state_.best_loss)) {
-    state_.best_loss = sums.loss;
-    state_.best_pruned_share = state_.pruned_share;
-    state_.curve.best_step = state_.step;
-    state_.bad_checks = 0;
-    keep_best();
-  } else if (!(sums.loss <= std::max(kNegligibleLoss, kDiverged * state_.best_loss)) &&
-             ++state_.bad_checks >= kBadChecks) {
-    diverged_ = true;
-  }
-  report(true);
-}
-
-// s(t) = s_f (1 - (1 - t)^3) (Zhu and Gupta, 2017), t from the first step to the share kPrunedBy of all.
-void Distillation::prune_gradually() {
-  if (job_.recipe.schedule != PruneSchedule::cubic) return;
-  const double t = schedule_time(progress_share());
-  if (t > state_.pruned_share) prune(t);
-}
-
-void Distillation::prune(double t) {
-  state_.pruned_share = t;
-  for (const auto& [name, sparsity] : job_.target_sparsity) {
-    weights_.prune_to(name, sparsity * (1 - std::pow(1 - t, 3)));
-  }
-  weights_.refresh(pool_);
-}
-
-void Distillation::report(bool checked) {
-  const CurvePoint& latest = state_.curve.points.back();
+void report(const TrainingJob& job, const Lesson& lesson, const Run& run, bool checked, Progress& progress) {
+  const CurvePoint& latest = run.state.curve.points.back();
+  const double share = share_done(lesson, run);
   TrainingEvent event;
-  event.stage = job_.stage;
-  event.step = state_.step;
-  event.steps = steps_;
-  event.train_loss = checked ? latest.train_loss : last_loss_;
+  event.stage = job.stage;
+  event.step = run.state.step;
+  event.steps = lesson.schedule.steps;
+  event.train_loss = checked ? latest.train_loss : run.last_loss;
   event.held_out_loss = latest.held_out_loss;
-  event.measure_name = state_.curve.measure_name;
+  event.measure_name = run.state.curve.measure_name;
   event.measure = latest.measure;
-  const double here = std::max(1e-9, elapsed() - seconds_before_);
-  event.tokens_per_second = static_cast<double>(session_tokens_) / here;
-  const double share = progress_share();
-  event.seconds_left = share > 0 ? std::max(0.0, elapsed() * (1 - share) / share) : 0;
+  event.tokens_per_second = static_cast<double>(run.tokens_here) / std::max(1e-9, run.seconds_here());
+  event.seconds_left = share > 0 ? std::max(0.0, run.seconds() * (1 - share) / share) : 0;
   event.checked = checked;
-  progress_.training(event);
+  progress.training(event);
 }
 
-void Distillation::save(bool finished) {
-  if (job_.recipe.state_folder.empty()) return;
-  state_.finished = finished;
-  state_.seconds = elapsed();
-  save_state(state_file(job_.recipe.state_folder, job_.stage), job_.fingerprint, state_, weights_);
+// Measures the held-out part: a point of the curve, and the weights when they are the best so far.
+void check(const Lesson& lesson, Run& run, ThreadPool& pool) {
+  TrainingState& state = run.state;
+  const LossAndMeasure held_out = evaluate(lesson.held_out_loss, run.weights, lesson.held_out_shards, pool);
+  const double train_loss =
+      state.loss_count > 0 ? state.loss_sum / static_cast<double>(state.loss_count) : held_out.loss;
+  state.curve.points.push_back({state.step, train_loss, held_out.loss, held_out.measure});
+  state.loss_sum = 0;
+  state.loss_count = 0;
+  run.checked_share = share_done(lesson, run);
+  keep_if_best(state.best, {held_out.loss, state.step, state.pruning_progress}, run.weights);
 }
 
-void Distillation::finish(const std::string& why) {
-  const at::NoGradGuard no_gradients;
-  std::vector<Parameter>& parameters = weights_.parameters();
-  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].value = state_.best[i].to(device_);
-  weights_.refresh(pool_);
-  // Where training ended before the schedule did.
-  if (job_.recipe.schedule == PruneSchedule::cubic && state_.pruned_share < 1) prune(1);
-  TrainingCurve& curve = state_.curve;
-  curve.outcome =
-      message(why, "; the weights of step ", curve.best_step, " were the best on the held-out part and ", "were kept");
-  save(true);
+void prune_to(const TrainingJob& job, double progress, Run& run, ThreadPool& pool) {
+  if (progress <= run.state.pruning_progress) return;
+  run.state.pruning_progress = progress;
+  for (const auto& [name, sparsity] : job.target_sparsity) {
+    run.weights.prune_to(name, cubic_sparsity(sparsity, progress));
+  }
+  run.weights.refresh(pool);
 }
 
-TrainingCurve Distillation::run() {
-  begin_ = Clock::now();
+// One step of the optimizer. Leaves the weights as they are when the loss is not a number. Returns the loss.
+double train_step(const TrainingJob& job, const Lesson& lesson, Run& run, ThreadPool& pool) {
+  const TokenBatch& texts = job.data->train;
+  TrainingState& state = run.state;
+  const size_t count = std::min<size_t>(job.recipe.batch, texts.sequences());
+  const std::vector<uint32_t> taken = run.order.take(state.step * count, count);
+  const LossAndGradients result = loss_and_gradients(lesson.train_loss, run.weights, make_shards(texts, taken), pool);
+  if (!std::isfinite(result.loss)) return result.loss;
+  AdamWStep step;
+  step.rate = learning_rate(lesson.schedule, share_done(lesson, run));
+  step.weight_decay = job.recipe.weight_decay;
+  step.number = state.step + 1;
+  optimizer_step(run.weights, result.gradients, step, job.recipe.clip, pool);
+  uint64_t tokens = 0;
+  for (const uint32_t sequence : taken) tokens += texts.length(sequence);
+  run.tokens_here += tokens;
+  run.last_loss = result.loss;
+  state.curve.tokens += tokens;
+  state.loss_sum += result.loss;
+  ++state.loss_count;
+  ++state.step;
+  return result.loss;
+}
+
+bool load(const TrainingJob& job, Run& run) {
+  if (job.recipe.state_folder.empty()) return false;
+  const std::filesystem::path file = state_file(job.recipe.state_folder, job.stage);
+  return load_state(file, job.fingerprint, run.state, run.weights);
+}
+
+void save(const TrainingJob& job, Run& run, bool finished) {
+  if (job.recipe.state_folder.empty()) return;
+  run.state.finished = finished;
+  run.state.seconds = run.seconds();
+  save_state(state_file(job.recipe.state_folder, job.stage), job.fingerprint, run.state, run.weights);
+}
+
+// Takes up the state that an earlier process left, or measures where training begins.
+void begin(const TrainingJob& job, const Lesson& lesson, Run& run, Progress& progress, ThreadPool& pool) {
+  const bool resumed = load(job, run);
+  run.seconds_before = run.state.seconds;
+  progress.stage(job.stage, lesson.schedule.steps);
+  if (!resumed) {
+    check(lesson, run, pool);
+    report(job, lesson, run, true, progress);
+    return;
+  }
+  const std::filesystem::path file = state_file(job.recipe.state_folder, job.stage);
+  progress.note(message(job.stage, ": going on from step ", run.state.step, ", which is stored in ", file.string()));
+  run.weights.refresh(pool);
+  run.checked_share = share_done(lesson, run);
+}
+
+[[noreturn]] void stop(const TrainingJob& job, Run& run) {
+  if (job.recipe.state_folder.empty()) fail(Errc::interrupted, "training was stopped, and nothing was written");
+  save(job, run, false);
+  throw ResumableStop(message("training was stopped at step ", run.state.step, " of the stage \"", job.stage,
+                              "\"; the same command goes on from there"));
+}
+
+// Steps until the stage is over. Returns why it ended.
+std::string train(const TrainingJob& job, const Lesson& lesson, Run& run, Progress& progress, ThreadPool& pool) {
+  while (!is_over(lesson, run)) {
+    if (progress.cancelled()) stop(job, run);
+    if (lesson.prunes) prune_to(job, pruning_progress(share_done(lesson, run)), run, pool);
+    if (!std::isfinite(train_step(job, lesson, run, pool))) {
+      return message("the loss was no longer a number at step ", run.state.step + 1);
+    }
+    progress.advance(run.state.step);
+    const double share = share_done(lesson, run);
+    const bool checks = share >= 1 || is_check_due(lesson.schedule, run.state.step, share, run.checked_share);
+    if (checks) check(lesson, run, pool);
+    report(job, lesson, run, checks, progress);
+    if (checks) save(job, run, false);
+  }
+  if (has_diverged(run.state.best)) {
+    return message("the held-out loss stayed above ", kBadCheckFactor, " times its best");
+  }
+  return lesson.schedule.steps > 0 ? "all steps were taken" : "the time was up";
+}
+
+// Goes back to the best weights, which lose what the pruning schedule had not yet pruned when training ended early.
+void finish(const TrainingJob& job, const Lesson& lesson, const std::string& why, Run& run, ThreadPool& pool) {
+  TrainingState& state = run.state;
+  if (!state.best.exist()) {
+    fail(Errc::unsupported, message(job.stage, ": the held-out loss was never a number, so no weights are the best: ",
+                                    "does the model compute NaN or infinity on the training texts?"));
+  }
+  restore(state.best, run.weights, pool);
+  if (lesson.prunes) prune_to(job, 1, run, pool);
+  state.curve.outcome =
+      message(why, "; the weights of step ", state.best.step, " were the best on the held-out part and were kept");
+  save(job, run, true);
+}
+
+}  // namespace
+
+TrainingCurve distill(TrainingJob& job, Progress& progress, const at::Device& device) {
   use_one_thread();
-  const bool keeps = !job_.recipe.state_folder.empty();
-  const auto file = keeps ? state_file(job_.recipe.state_folder, job_.stage) : std::filesystem::path();
-  const bool resumed = keeps && load_state(file, job_.fingerprint, state_, weights_);
-  seconds_before_ = state_.seconds;
-  progress_.stage(job_.stage, steps_);
-  if (resumed) {
-    progress_.note(message(job_.stage, ": going on from step ", state_.step, " of ", file.string()));
-    weights_.refresh(pool_);
-    checked_share_ = progress_share();
-    diverged_ = state_.bad_checks >= kBadChecks;
+  ThreadPool pool(training_threads(job, device));
+  const LossTerms terms = make_loss_terms(job);
+  Run run{{*job.student, choice_of(job), device, pool}, {job.data->train.sequences(), job.recipe.seed}, {}};
+  const Lesson lesson = make_lesson(job, terms, device);
+  TrainingState& state = run.state;
+  state.curve.stage = job.stage;
+  state.curve.measure_name = measure_name(job);
+  run.begin = Clock::now();
+  begin(job, lesson, run, progress, pool);
+  if (state.finished) {
+    restore(state.best, run.weights, pool);
+    state.curve.seconds = state.seconds;
   } else {
-    check();
+    const std::string why = train(job, lesson, run, progress, pool);
+    finish(job, lesson, why, run, pool);
+    state.curve.seconds = run.seconds();
   }
-  std::string why = steps_ > 0 ? "all steps were taken" : "the time was up";
-  while (!state_.finished && !is_over()) {
-    if (progress_.cancelled()) {
-      save(false);
-      if (!keeps) fail(Errc::interrupted, "stopped; nothing was written");
-      throw ResumableStop(
-          message("stopped at step ", state_.step, " of ", job_.stage, "; the same command goes on from there"));
-    }
-    prune_gradually();
-    last_loss_ = train_step();
-    if (!std::isfinite(last_loss_)) {
-      why = message("the loss was no longer a number at step ", state_.step + 1);
-      break;
-    }
-    ++state_.step;
-    state_.loss_sum += last_loss_;
-    ++state_.loss_count;
-    progress_.advance(state_.step);
-    if (is_check_due() || is_over()) {
-      check();
-      save(false);
-    } else {
-      report(false);
-    }
-  }
-  if (diverged_) why = message("the held-out loss stayed above ", kDiverged, " times its best");
-  if (!state_.finished) {
-    finish(why);
-  } else {
-    const at::NoGradGuard no_gradients;
-    for (size_t i = 0; i < state_.best.size(); ++i) weights_.parameters()[i].value = state_.best[i].to(device_);
-    weights_.refresh(pool_);
-  }
-  weights_.store(*job_.student);
-  state_.curve.steps = state_.step;
-  state_.curve.seconds = state_.finished && resumed ? std::max(state_.seconds, 0.0) : elapsed();
-  return state_.curve;
+  run.weights.store(*job.student);
+  state.curve.steps = state.step;
+  state.curve.best_step = state.best.step;
+  return state.curve;
 }
 
 }  // namespace lathe::training

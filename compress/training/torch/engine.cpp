@@ -5,21 +5,22 @@
 #include <torch/version.h>
 
 #include "compress/training/torch/distillation.h"
+#include "compress/training/torch/interpreter.h"
 #include "compress/training/torch/reconstruction.h"
 
-// Of OpenBLAS, where LibTorch uses it: threads are this engine's own.
+// A function of OpenBLAS, which is null where LibTorch does not use OpenBLAS.
 extern "C" void openblas_set_num_threads(int threads) __attribute__((weak));
 
 namespace lathe::training {
 namespace {
 
-// Training makes and frees the same large buffers over and over: handed back to the system each time, they would cost
-// more in page faults than the arithmetic done in them.
+// Training allocates and frees the same large buffers in every step. If malloc gave them back to the system each time,
+// their page faults would cost more time than the arithmetic.
 void keep_freed_memory() {
-  constexpr int kLargestThreshold = 32 << 20;  // glibc takes no more
+  constexpr int kLargestThreshold = 32 << 20;  // glibc refuses a larger one
   ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
   ::mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  ::mallopt(M_ARENA_MAX, 1);  // the arenas of threads give back what they can whatever the thresholds say
+  ::mallopt(M_ARENA_MAX, 1);  // the arenas of other threads ignore the thresholds
 }
 
 class LibTorchEngine : public TrainingEngine {
@@ -38,8 +39,7 @@ class LibTorchEngine : public TrainingEngine {
   std::vector<std::vector<float>> forward(const Program& program, const WeightLookup& weights, const TokenBatch& batch,
                                           const std::vector<uint32_t>& wanted) override {
     const at::NoGradGuard no_gradients;
-    std::vector<at::Tensor> tensors;
-    for (const std::string& name : program.weights) tensors.push_back(decoded(weights(name), device_));
+    const std::vector<at::Tensor> tensors = decoded_weights(program.weights, weights, device_);
     const Values values = interpret(program, tensors, make_tensor_batch(batch, device_), {}, wanted);
     std::vector<std::vector<float>> result;
     for (const uint32_t id : wanted) result.push_back(floats_of(values.at(id)));
@@ -47,11 +47,11 @@ class LibTorchEngine : public TrainingEngine {
   }
 
   std::vector<TrainingCurve> reconstruct_blocks(TrainingJob& job, Progress& progress) override {
-    return BlockReconstruction(job, progress, device_).run();
+    return training::reconstruct_blocks(job, progress, device_);
   }
 
   TrainingCurve distill(TrainingJob& job, Progress& progress) override {
-    return Distillation(job, progress, device_).run();
+    return training::distill(job, progress, device_);
   }
 
  private:
@@ -63,7 +63,8 @@ class LibTorchEngine : public TrainingEngine {
 std::unique_ptr<TrainingEngine> make_engine(TrainingDevice device) {
   const bool has_cuda = at::globalContext().hasCUDA();
   if (device == TrainingDevice::cuda && !has_cuda) {
-    fail(Errc::unsupported, message("--device cuda: LibTorch ", TORCH_VERSION, " finds no CUDA device here"));
+    fail(Errc::unsupported,
+         message("--device cuda: LibTorch ", TORCH_VERSION, " finds no CUDA device on this machine"));
   }
   const bool cuda = has_cuda && device != TrainingDevice::cpu;
   return std::make_unique<LibTorchEngine>(cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU));

@@ -7,7 +7,8 @@
 
 namespace lathe::training {
 
-/// Throws Error{unsupported} when the device is not there.
+/// The engine on this device; "automatic" is CUDA where there is a CUDA device, and the CPU elsewhere. Throws
+/// Error{unsupported} when the machine has no such device.
 std::unique_ptr<TrainingEngine> make_engine(TrainingDevice device);
 
 }  // namespace lathe::training

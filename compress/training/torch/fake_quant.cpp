@@ -5,7 +5,7 @@
 namespace lathe::training {
 namespace {
 
-// Where every weight of a group is zero its step is zero, and so is whatever is rounded to it.
+// A group of zeros alone has steps of zero. Dividing by this instead and multiplying with the step gives zeros again.
 constexpr double kTinyStep = 1e-30;
 
 at::Tensor expanded_multipliers(const Grid& grid, size_t cols, const at::Device& device) {
@@ -42,13 +42,14 @@ at::Tensor FakeQuantizer::quantize(const at::Tensor& latent, const at::Tensor& l
   return (latent / step.clamp_min(kTinyStep)).round_().clamp_(lowest_, highest_).mul_(step);
 }
 
-FakeQuantizer::Gradients FakeQuantizer::pull(const at::Tensor& latent, const at::Tensor& log_scales,
-                                             const at::Tensor& gradient) const {
+FakeQuantizer::Gradients FakeQuantizer::backward(const at::Tensor& latent, const at::Tensor& log_scales,
+                                                 const at::Tensor& gradient) const {
   if (!has_scales()) return {gradient, {}};
   const at::Tensor step = steps(log_scales);
   const at::Tensor exact = latent / step.clamp_min(kTinyStep);
   const at::Tensor inside = at::logical_and(exact >= lowest_ - 0.5, exact <= highest_ + 0.5).to(at::kFloat);
-  // d(step q)/d(step) is q - exact where the rounding passes the gradient on, and the end of the grid where not.
+  // The derivative of step * q by the step, q being exact rounded and clamped: q - exact inside the grid, where the
+  // rounding counts as the identity, and q, which is an end of the grid, outside.
   at::Tensor slope = exact.round().clamp_(lowest_, highest_).sub_(exact * inside);
   return {gradient * inside, slope.mul_(gradient).mul_(step).sum(1, true)};
 }

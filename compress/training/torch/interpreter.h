@@ -1,6 +1,6 @@
 #pragma once
-// Runs any Program with LibTorch: the interpreter with gradients, and an oracle of the runtime that shares no
-// arithmetic with it.
+// Runs any program with LibTorch, with gradients. The tests also compare the runtime with it, because the two share no
+// arithmetic.
 
 #include <map>
 #include <span>
@@ -11,32 +11,35 @@
 
 namespace lathe::training {
 
-/// A batch on a device. Rows of all sequences follow each other without padding; only attention pads.
+/// A batch on a device. Values have a row for each token: those of a sequence follow each other, without padding
+/// between sequences. Attention alone pads all sequences to the longest, to sequences * longest rows.
 struct TensorBatch {
   at::Tensor streams[3];   // int64 [tokens], by Stream: ids, positions, segments
-  at::Tensor sequence_of;  // int64 [tokens]
-  at::Tensor starts;       // int64 [sequences]
-  at::Tensor lengths;      // f32 [sequences, 1]
-  at::Tensor to_padded;    // int64 [sequences * longest]: the row for each place, 0 where there is none
-  at::Tensor from_padded;  // int64 [tokens]: the place of each row
-  at::Tensor bias;         // f32 [sequences, 1, 1, longest]: 0, or -inf where there is no token
+  at::Tensor sequence_of;  // int64 [tokens]: which sequence each token belongs to
+  at::Tensor starts;       // int64 [sequences]: the row of each sequence's first token
+  at::Tensor lengths;      // f32 [sequences, 1], in tokens
+  at::Tensor to_padded;    // int64 [sequences * longest]: the row that each padded row is copied from; 0 for padding
+  at::Tensor from_padded;  // int64 [tokens]: the padded row of each token
+  at::Tensor bias;         // f32 [sequences, 1, 1, longest]: 0 for a token, -inf for padding
   int64_t sequences = 0;
   int64_t tokens = 0;
-  int64_t longest = 0;
-  bool ragged = false;  // lengths differ
+  int64_t longest = 0;  // tokens of the longest sequence
+  bool ragged = false;  // there is padding: not all sequences have the same length
 };
 TensorBatch make_tensor_batch(const TokenBatch& batch, const at::Device& device);
-/// The sequences of those indices, in that order.
+/// A batch of the sequences with these indices, in this order, with their segments.
 TokenBatch select_sequences(const TokenBatch& batch, std::span<const uint32_t> indices);
 
-/// [tokens, width] as [sequences, heads, longest, width / heads]; what is padding holds row 0.
+/// A value [tokens, width] as [sequences, heads, longest, width / heads]; padding holds the values of row 0.
 at::Tensor split_heads(const at::Tensor& rows, const TensorBatch& batch, int64_t heads);
 
-using Values = std::map<uint32_t, at::Tensor>;  // by value of the program, each [rows, width]
+/// Values of a program, [rows, width] each, by their index in the program.
+using Values = std::map<uint32_t, at::Tensor>;
 
-/// Runs the ops that `wanted` needs from `given` and the token streams, and returns the wanted values. `weights` has a
-/// tensor for each name of program.weights, in its shape; those of ops that are not needed may be undefined.
-/// `bf16`: matrix products take bf16 operands; everything else stays f32. Gradients flow to whatever requires them.
+/// Computes the values `wanted` of the program from the values `given` and the token streams, and runs only the ops
+/// that this needs. `weights` has a tensor for each of program.weights, in its shape; those of ops that do not run may
+/// be undefined. With `bf16`, matrix products take operands in bf16, and everything else stays f32. Gradients flow to
+/// the weights and given values that require them. Safe to call from several threads.
 Values interpret(const Program& program, const std::vector<at::Tensor>& weights, const TensorBatch& batch,
                  const Values& given, const std::vector<uint32_t>& wanted, bool bf16 = false);
 

@@ -17,6 +17,8 @@ const Op* last_attention(const Program& program) {
 uint32_t heads_of(const Op& attention) { return attention.as<ops::Attention>()->heads; }
 bool is_causal(const Op& attention) { return attention.as<ops::Attention>()->mask == AttentionMask::causal; }
 
+// How each token relates to all tokens of its sequence: the logarithm of the softmax of the products of its row with
+// theirs, [sequences, heads, longest, longest].
 at::Tensor log_relation(const at::Tensor& rows, const TensorBatch& batch, int64_t heads) {
   const at::Tensor x = split_heads(rows, batch, heads);
   at::Tensor scores = at::matmul(x * (1.0 / std::sqrt(static_cast<double>(x.size(3)))), x.transpose(2, 3));
@@ -24,7 +26,8 @@ at::Tensor log_relation(const at::Tensor& rows, const TensorBatch& batch, int64_
   return at::log_softmax(scores, -1);
 }
 
-// KL(teacher || student) of each token's relations to the others, the mean over tokens and heads.
+// KL(teacher || student) between the relations of each token to all tokens of its sequence, as the mean over tokens and
+// heads.
 at::Tensor relation_loss(const at::Tensor& student, const at::Tensor& teacher, const TensorBatch& batch,
                          int64_t heads) {
   const at::Tensor s = log_relation(student, batch, heads);
@@ -38,19 +41,19 @@ at::Tensor cosines(const at::Tensor& a, const at::Tensor& b) {
   return (a * b).sum(1) / (a.norm(2, 1) * b.norm(2, 1)).clamp_min(kTiny);
 }
 
-void add_embedding_terms(const at::Tensor& student, const at::Tensor& teacher, BatchLoss& out) {
+void add_cosine_term(const at::Tensor& student, const at::Tensor& teacher, BatchLoss& out) {
   const at::Tensor each = cosines(student, teacher);
   out.loss = out.loss + (1 - each).mean();
   out.measure = each.detach().sum();
 }
 
-void add_class_terms(const Objective& o, const at::Tensor& student, const at::Tensor& teacher, const at::Tensor& labels,
-                     BatchLoss& out) {
-  const double soft = !o.has_teacher ? 0 : labels.defined() ? o.alpha : 1;
+void add_class_term(const LossTerms& terms, const at::Tensor& student, const at::Tensor& teacher,
+                    const at::Tensor& labels, BatchLoss& out) {
+  const double soft = !terms.has_teacher ? 0 : labels.defined() ? terms.alpha : 1;
   if (soft > 0) {
-    const at::Tensor s = at::log_softmax(student / o.temperature, 1);
-    const at::Tensor t = at::log_softmax(teacher / o.temperature, 1);
-    out.loss = out.loss + soft * o.temperature * o.temperature * (t.exp() * (t - s)).sum(1).mean();
+    const at::Tensor s = at::log_softmax(student / terms.temperature, 1);
+    const at::Tensor t = at::log_softmax(teacher / terms.temperature, 1);
+    out.loss = out.loss + soft * terms.temperature * terms.temperature * (t.exp() * (t - s)).sum(1).mean();
   }
   if (labels.defined()) out.loss = out.loss + (1 - soft) * at::nll_loss(at::log_softmax(student, 1), labels);
   const at::Tensor truth = labels.defined() ? labels : teacher.argmax(1);
@@ -59,50 +62,50 @@ void add_class_terms(const Objective& o, const at::Tensor& student, const at::Te
 
 }  // namespace
 
-std::vector<uint32_t> Objective::student_values() const {
+std::vector<uint32_t> LossTerms::student_values() const {
   std::vector<uint32_t> values = {student_output};
   for (const MatchedValue& value : matched) values.push_back(value.student);
   for (const MatchedValue& value : relations) values.push_back(value.student);
   return values;
 }
 
-std::vector<uint32_t> Objective::teacher_values() const {
+std::vector<uint32_t> LossTerms::teacher_values() const {
   std::vector<uint32_t> values = {teacher_output};
   for (const MatchedValue& value : matched) values.push_back(value.teacher);
   for (const MatchedValue& value : relations) values.push_back(value.teacher);
   return values;
 }
 
-Objective make_objective(const TrainingJob& job) {
+LossTerms make_loss_terms(const TrainingJob& job) {
   const TrainingRecipe& recipe = job.recipe;
-  Objective o;
-  o.task = job.task;
-  o.alpha = recipe.alpha;
-  o.temperature = recipe.temperature;
+  LossTerms terms;
+  terms.task = job.task;
+  terms.alpha = recipe.alpha;
+  terms.temperature = recipe.temperature;
   const bool generates = job.task == TrainingTask::generation;
   const auto output_of = [&](const Program& program, uint32_t& head) {
     if (!generates) return program.outputs.at(0);
     head = head_of(program).weight;
     return head_of(program).input;
   };
-  o.student_output = output_of(job.student->program, o.student_head);
-  o.has_teacher = job.teacher != nullptr;
-  if (!o.has_teacher) return o;
-  o.teacher_output = output_of(*job.teacher, o.teacher_head);
-  o.hidden_weight = recipe.hidden_weight;
-  o.relation_weight = recipe.relation_weight;
+  terms.student_output = output_of(job.student->program, terms.student_head);
+  terms.has_teacher = job.teacher != nullptr;
+  if (!terms.has_teacher) return terms;
+  terms.teacher_output = output_of(*job.teacher, terms.teacher_head);
+  terms.hidden_weight = recipe.hidden_weight;
+  terms.relation_weight = recipe.relation_weight;
   for (const MatchedValue& value : job.matched) {
     const bool same =
         job.student->program.values[value.student].shape.size() == job.teacher->values[value.teacher].shape.size();
-    if (same && o.hidden_weight > 0) o.matched.push_back(value);
+    if (same && terms.hidden_weight > 0) terms.matched.push_back(value);
   }
   const Op* student = last_attention(job.student->program);
   const Op* teacher = last_attention(*job.teacher);
   const bool related = student != nullptr && teacher != nullptr && !is_causal(*student) && !is_causal(*teacher);
-  if (!related || o.relation_weight <= 0) return o;
-  o.relation_heads = std::gcd(heads_of(*student), heads_of(*teacher));
-  for (size_t i = 0; i < 3; ++i) o.relations.push_back({student->inputs[i], teacher->inputs[i]});
-  return o;
+  if (!related || terms.relation_weight <= 0) return terms;
+  terms.relation_heads = std::gcd(heads_of(*student), heads_of(*teacher));
+  for (size_t i = 0; i < 3; ++i) terms.relations.push_back({student->inputs[i], teacher->inputs[i]});
+  return terms;
 }
 
 at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, TrainingTask task) {
@@ -111,30 +114,30 @@ at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, 
   return (squared.sum(1) / teacher.square().sum(1).clamp_min(kTiny)).mean();
 }
 
-BatchLoss batch_loss(const Objective& o, const Values& student, const Values& teacher, const TensorBatch& batch,
+BatchLoss batch_loss(const LossTerms& terms, const Values& student, const Values& teacher, const TensorBatch& batch,
                      const at::Tensor& labels, const HeadWeights& heads) {
   BatchLoss out;
-  const at::Tensor& output = student.at(o.student_output);
+  const at::Tensor& output = student.at(terms.student_output);
   out.loss = at::zeros({}, output.options());
-  const at::Tensor target = o.has_teacher ? teacher.at(o.teacher_output) : at::Tensor();
-  if (o.task == TrainingTask::embedding) {
-    add_embedding_terms(output, target, out);
-  } else if (o.task == TrainingTask::generation) {
-    const NextTokenLoss next =
-        next_token_loss({output, heads.student, target, heads.teacher}, batch, {o.alpha, o.temperature, heads.bf16});
+  const at::Tensor target = terms.has_teacher ? teacher.at(terms.teacher_output) : at::Tensor();
+  if (terms.task == TrainingTask::embedding) {
+    add_cosine_term(output, target, out);
+  } else if (terms.task == TrainingTask::generation) {
+    const NextTokenLoss next = next_token_loss({output, heads.student, target, heads.teacher}, batch,
+                                               {terms.alpha, terms.temperature, heads.bf16});
     out.loss = out.loss + next.loss;
     out.measure = next.measure;
   } else {
-    add_class_terms(o, output, target, labels, out);
+    add_class_term(terms, output, target, labels, out);
   }
-  for (const MatchedValue& value : o.matched) {
-    const double share = o.hidden_weight / static_cast<double>(o.matched.size());
-    out.loss = out.loss + share * relative_error(student.at(value.student), teacher.at(value.teacher), o.task);
+  for (const MatchedValue& value : terms.matched) {
+    const double share = terms.hidden_weight / static_cast<double>(terms.matched.size());
+    out.loss = out.loss + share * relative_error(student.at(value.student), teacher.at(value.teacher), terms.task);
   }
-  for (const MatchedValue& value : o.relations) {
-    const double share = o.relation_weight / static_cast<double>(o.relations.size());
-    out.loss =
-        out.loss + share * relation_loss(student.at(value.student), teacher.at(value.teacher), batch, o.relation_heads);
+  for (const MatchedValue& value : terms.relations) {
+    const double share = terms.relation_weight / static_cast<double>(terms.relations.size());
+    out.loss = out.loss +
+               share * relation_loss(student.at(value.student), teacher.at(value.teacher), batch, terms.relation_heads);
   }
   return out;
 }

@@ -1,42 +1,43 @@
 #pragma once
-// Agreement of two decoders about the next token, without ever holding the logits of all tokens.
+// How well a decoder predicts the next token, and how far it agrees with its teacher about it. The logits of all tokens
+// of a batch never exist at the same time.
 
 #include "compress/training/torch/interpreter.h"
 
 namespace lathe::training {
 
-/// The linear op that makes a program's only output, a row of logits for each token. Throws Error{unsupported} where
-/// the output comes from another op or has a bias.
+/// The output layer of a decoder: the linear op that makes the program's only output, a row of logits for each token.
 struct Head {
-  uint32_t input = 0;   // value
-  uint32_t weight = 0;  // of the program, [vocabulary, width]
+  uint32_t input = 0;   // the value of the program that it reads
+  uint32_t weight = 0;  // index of its weight in the program, [vocabulary, width]
 };
+/// Throws Error{unsupported} where the output does not come from a linear op, or the op has a bias.
 Head head_of(const Program& program);
 
-/// What the logits are made of; those of the teacher are undefined where there is none.
+/// The factors of the logits of student and teacher; the teacher's are undefined without a teacher.
 struct Predictions {
   at::Tensor student_rows;  // [tokens, width of the student]
-  at::Tensor student_head;  // [vocabulary, that width]
-  at::Tensor teacher_rows;
-  at::Tensor teacher_head;
+  at::Tensor student_head;  // [vocabulary, width of the student]
+  at::Tensor teacher_rows;  // [tokens, width of the teacher]
+  at::Tensor teacher_head;  // [vocabulary, width of the teacher]
 };
 
-/// The weight of KL against cross-entropy, and the temperature of KL.
 struct NextTokenGoal {
-  double alpha = 0;
-  double temperature = 1;
-  bool bf16 = false;
+  double alpha = 0;        // share of KL against cross-entropy, in [0, 1]
+  double temperature = 1;  // of KL
+  bool bf16 = false;       // products are computed in bf16
 };
 
+/// Both are means over the tokens of each sequence first.
 struct NextTokenLoss {
-  at::Tensor loss;     // a scalar, the mean over the sequences of the means over their tokens
-  at::Tensor measure;  // a scalar, the sum over the sequences of the share of tokens with the teacher's most likely
-                       // next token, or without a teacher the true one
+  at::Tensor loss;     // scalar: the mean over the sequences
+  at::Tensor measure;  // scalar, the sum over the sequences: of the share of tokens whose most likely next token is the
+                       // teacher's or, without a teacher, the true one
 };
 
-/// alpha T^2 KL(teacher || student) at every token and (1 - alpha) cross-entropy with the token that follows; without a
-/// teacher cross-entropy alone. Logits exist for kLogitRows tokens at a time: gradients are computed along with them
-/// and flow to the student's rows, and to its head where that wants them.
+/// alpha T^2 KL(teacher || student) at every token plus (1 - alpha) cross-entropy with the token that follows; without
+/// a teacher cross-entropy alone. Logits exist for kLogitRows tokens at a time. Gradients are computed along with them
+/// and flow to the student's rows, and to its head where it requires them.
 NextTokenLoss next_token_loss(const Predictions& predictions, const TensorBatch& batch, const NextTokenGoal& goal);
 inline constexpr int64_t kLogitRows = 256;
 

@@ -25,7 +25,7 @@ std::vector<Shard> make_shards(const TokenBatch& data, std::vector<uint32_t> seq
   return shards;
 }
 
-void Shuffle::draw(uint64_t epoch) {
+void BatchOrder::draw(uint64_t epoch) {
   epoch_ = epoch;
   order_.resize(count_);
   std::iota(order_.begin(), order_.end(), 0u);
@@ -33,7 +33,7 @@ void Shuffle::draw(uint64_t epoch) {
   for (size_t i = count_; i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
 }
 
-std::vector<uint32_t> Shuffle::take(uint64_t position, size_t count) {
+std::vector<uint32_t> BatchOrder::take(uint64_t position, size_t count) {
   std::vector<uint32_t> taken;
   for (; taken.size() < count; ++position) {
     if (position / count_ != epoch_) draw(position / count_);

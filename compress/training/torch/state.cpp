@@ -13,8 +13,8 @@ namespace {
 
 constexpr const char* kFormat = "lathe-training-1";
 
-// Tensors as plain views; `kept` holds copies that live on the CPU.
-class Views {
+// Tensors as the safetensors writer takes them. Holds contiguous copies on the CPU.
+class TensorViews {
  public:
   void add(const std::string& name, const at::Tensor& tensor) {
     const bool bytes = tensor.scalar_type() == at::kByte;
@@ -43,19 +43,19 @@ Json facts(const TrainingState& state) {
   return Json::object({{"step", state.step},
                        {"finished", state.finished},
                        {"seconds", state.seconds},
-                       {"best_loss", state.best_loss},
+                       {"best_loss", state.best.loss},
                        {"loss_sum", state.loss_sum},
                        {"loss_count", state.loss_count},
-                       {"bad_checks", state.bad_checks},
-                       {"pruned_share", state.pruned_share},
-                       {"best_pruned_share", state.best_pruned_share},
+                       {"bad_checks", state.best.bad_checks},
+                       {"pruned_share", state.pruning_progress},
+                       {"best_pruned_share", state.best.pruning_progress},
                        {"tokens", state.curve.tokens},
-                       {"best_step", state.curve.best_step},
+                       {"best_step", state.best.step},
                        {"outcome", state.curve.outcome},
                        {"points", points}});
 }
 
-// JSON has no numbers that are none: what was NaN or infinite stands as null.
+// JSON has neither NaN nor infinity: both were written as null.
 double number_of(const Json& json, const std::string& where) {
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.as_f64(where);
 }
@@ -66,14 +66,14 @@ void read_facts(const Json& json, const std::string& where, TrainingState& state
   state.step = integer(json, "step");
   state.finished = json.at("finished", where).as_bool(where);
   state.seconds = number(json, "seconds");
-  state.best_loss = number(json, "best_loss");
+  state.best.loss = number(json, "best_loss");
   state.loss_sum = number(json, "loss_sum");
   state.loss_count = integer(json, "loss_count");
-  state.bad_checks = integer(json, "bad_checks");
-  state.pruned_share = number(json, "pruned_share");
-  state.best_pruned_share = number(json, "best_pruned_share");
+  state.best.bad_checks = integer(json, "bad_checks");
+  state.pruning_progress = number(json, "pruned_share");
+  state.best.pruning_progress = number(json, "best_pruned_share");
   state.curve.tokens = integer(json, "tokens");
-  state.curve.best_step = integer(json, "best_step");
+  state.best.step = integer(json, "best_step");
   state.curve.outcome = json.at("outcome", where).as_string(where);
   state.curve.points.clear();
   for (const Json& point : json.at("points", where).items(where)) {
@@ -100,7 +100,9 @@ class Reader {
     at::Tensor out = at::empty(like.sizes(), at::TensorOptions(like.scalar_type()));
     const auto bytes = static_cast<size_t>(out.numel()) * out.element_size();
     if (entry == nullptr || entry->end - entry->begin != bytes) {
-      fail(Errc::malformed, message(path_, ": tensor ", name, entry == nullptr ? ": missing" : ": has another size"));
+      fail(Errc::malformed,
+           message(path_, ": tensor ", name,
+                   entry == nullptr ? " is missing" : " has another size than the weight it belongs to"));
     }
     const TensorView view = view_of(*entry, header_, file_.bytes(), path_);
     std::memcpy(out.data_ptr(), view.bytes.data(), bytes);
@@ -122,14 +124,14 @@ std::filesystem::path state_file(const std::filesystem::path& folder, const std:
 }
 
 void save_state(const std::filesystem::path& file, const std::string& fingerprint, const TrainingState& state,
-                TrainableWeights& weights) {
-  Views views;
+                const TrainableWeights& weights) {
+  TensorViews views;
   const std::vector<Parameter>& parameters = weights.parameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     views.add("value:" + parameters[i].name, parameters[i].value);
     views.add("first:" + parameters[i].name, parameters[i].first);
     views.add("second:" + parameters[i].name, parameters[i].second);
-    if (!state.best.empty()) views.add("best:" + parameters[i].name, state.best[i]);
+    if (state.best.exist()) views.add("best:" + parameters[i].name, state.best.values[i]);
   }
   for (const auto& [name, mask] : weights.masks()) views.add("mask:" + name, mask);
   std::error_code ignored;
@@ -147,23 +149,26 @@ bool load_state(const std::filesystem::path& file, const std::string& fingerprin
   }
   if (reader.text("fingerprint") != fingerprint) {
     fail(Errc::usage, message(file.string(),
-                              ": is the state of another run (other model, data, options or version); "
-                              "give --resume another folder or remove it"));
+                              ": the file holds the state of another run (another model, data, options or "
+                              "version); give --resume another folder, or remove the file"));
   }
   read_facts(parse_json(reader.text("state"), file.string()), file.string(), state);
   std::vector<Parameter>& parameters = weights.parameters();
   const bool has_best = !parameters.empty() && reader.has("best:" + parameters[0].name);
-  state.best.clear();
+  if (state.finished && !has_best) {
+    fail(Errc::malformed, message(file.string(), ": the stage is finished, but its best weights are missing"));
+  }
+  state.best.values.clear();
   for (Parameter& parameter : parameters) {
     parameter.value = reader.read("value:" + parameter.name, parameter.value);
     parameter.first = reader.read("first:" + parameter.name, parameter.first);
     parameter.second = reader.read("second:" + parameter.name, parameter.second);
-    if (has_best) state.best.push_back(reader.read("best:" + parameter.name, parameter.value).to(at::kCPU));
+    if (has_best) state.best.values.push_back(reader.read("best:" + parameter.name, parameter.value).to(at::kCPU));
   }
   for (const Parameter& parameter : parameters) {
     const std::string mask = "mask:" + parameter.name;
-    if (reader.has(mask))
-      weights.set_mask(parameter.name, reader.read(mask, at::empty_like(parameter.value, at::kByte)));
+    if (!reader.has(mask)) continue;
+    weights.set_mask(parameter.name, reader.read(mask, at::empty_like(parameter.value, at::kByte)));
   }
   return true;
 }

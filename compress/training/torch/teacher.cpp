@@ -17,8 +17,8 @@ Teacher::Teacher(const Program& program, const WeightLookup& weights, std::vecto
     : program_(program), data_(data), device_(device), bf16_(bf16) {
   const std::set<uint32_t> distinct(wanted.begin(), wanted.end());
   wanted_.assign(distinct.begin(), distinct.end());
-  for (const std::string& name : program.weights) weights_.push_back(decoded(weights(name), device));
-  make_room(budget);
+  weights_ = decoded_weights(program.weights, weights, device);
+  decide_to_keep(budget);
 }
 
 Teacher::Teacher(const Teacher& like, const TokenBatch& data, uint64_t budget)
@@ -28,10 +28,10 @@ Teacher::Teacher(const Teacher& like, const TokenBatch& data, uint64_t budget)
       wanted_(like.wanted_),
       weights_(like.weights_),
       bf16_(like.bf16_) {
-  make_room(budget);
+  decide_to_keep(budget);
 }
 
-void Teacher::make_room(uint64_t budget) {
+void Teacher::decide_to_keep(uint64_t budget) {
   uint64_t bytes = 0;
   for (const uint32_t id : wanted_) {
     const bool tokens = program_.values[id].rows == RowKind::tokens;
@@ -41,7 +41,7 @@ void Teacher::make_room(uint64_t budget) {
   kept_.resize(data_.sequences());
 }
 
-// As f16, in the order of wanted_. Products of a batch of other texts would round differently.
+// The wanted values in f16. In a batch with other texts, products would round differently.
 std::vector<at::Tensor> Teacher::compute(uint32_t sequence) const {
   const TensorBatch alone = make_tensor_batch(select_sequences(data_, std::span(&sequence, 1)), device_);
   const Values values = interpret(program_, weights_, alone, {}, wanted_, bf16_);
@@ -50,7 +50,8 @@ std::vector<at::Tensor> Teacher::compute(uint32_t sequence) const {
   return result;
 }
 
-// Where one pass over the texts ends and the next begins, a step can have a text twice, in two threads.
+// Two threads can ask for the same text: a step in which one pass over the texts ends and the next begins can have it
+// twice. Both then compute the same values.
 std::vector<at::Tensor> Teacher::values_of(uint32_t sequence) {
   if (keeps_) {
     const std::lock_guard lock(mutex_);

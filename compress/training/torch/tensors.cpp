@@ -14,6 +14,13 @@ at::Tensor decoded(const EncodedTensor& tensor, const at::Device& device) {
   return tensor_of(decode(tensor), shape, device);
 }
 
+std::vector<at::Tensor> decoded_weights(const std::vector<std::string>& names, const WeightLookup& lookup,
+                                        const at::Device& device) {
+  std::vector<at::Tensor> tensors;
+  for (const std::string& name : names) tensors.push_back(decoded(lookup(name), device));
+  return tensors;
+}
+
 std::vector<float> floats_of(const at::Tensor& tensor) {
   const at::Tensor plain = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
   const auto* first = plain.data_ptr<float>();

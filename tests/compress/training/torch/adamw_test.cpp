@@ -73,21 +73,5 @@ TEST_CASE("gradients are clipped by the norm of all of them", "[compress][torch]
   CHECK(clip_scale(parameters, 0) == 1);
 }
 
-TEST_CASE("the rate rises, then falls along half a cosine to a hundredth", "[compress][torch][adamw]") {
-  CHECK(rate_factor(0, 0.1) == 0.01);
-  CHECK(rate_factor(0.05, 0.1) == Approx(0.5));
-  CHECK(rate_factor(0.1, 0.1) == Approx(1));
-  CHECK(rate_factor(0.55, 0.1) == Approx(0.505));
-  CHECK(rate_factor(1, 0.1) == Approx(0.01));
-  CHECK(rate_factor(1.5, 0.1) == Approx(0.01));
-  CHECK(rate_factor(0, 0) == 1);
-  CHECK(rate_factor(1, 1) == 1);  // warm-up to the very end
-  double before = 1;
-  for (double share = 0.1; share < 1; share += 0.01) {
-    CHECK(rate_factor(share, 0.1) <= before + 1e-12);
-    before = rate_factor(share, 0.1);
-  }
-}
-
 }  // namespace
 }  // namespace lathe::training

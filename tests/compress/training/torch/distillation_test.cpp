@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "compress/training/torch/state.h"
 #include "tests/compress/training/torch/small_student.h"
 #include "tests/formats/expect_error.h"
 
@@ -209,6 +210,26 @@ TEST_CASE("a classifier learns from labels, with a teacher and without", "[compr
   CHECK(curve.points.front().measure < 0.9);
   CHECK(best_point(curve).measure == 1);
   CHECK(best_point(curve).held_out_loss < 0.1);
+}
+
+TEST_CASE("a classifier of pairs learns from what is in the second text", "[compress][torch][distillation]") {
+  Classroom room(test::tiny_classifier());
+  // The class is whether there is a second text: nothing but the segments tells.
+  const auto label = [](TokenBatch& batch, std::vector<int32_t>& labels) {
+    for (size_t s = 0; s < batch.sequences(); ++s) {
+      labels.push_back(s % 2 == 0 ? 1 : 0);
+      batch.segments.insert(batch.segments.end(), batch.length(s), labels.back());
+    }
+  };
+  label(room.data.train, room.data.train_labels);
+  label(room.data.held_out, room.data.held_out_labels);
+  TrainableModel student = room.dense(room.teacher);
+  TrainingJob job = room.job(student, 60);
+  job.task = TrainingTask::classification;
+  job.teacher = nullptr;
+  const TrainingCurve curve = distill(job);
+  CHECK(curve.points.front().measure < 0.9);
+  CHECK(best_point(curve).measure == 1);
 }
 
 TEST_CASE("a classifier without labels learns to agree with its teacher", "[compress][torch][distillation]") {

@@ -73,7 +73,7 @@ TEST_CASE("gradients through rounding are those of the method", "[compress][torc
     const at::Tensor scales = 0.3 * random_tensor({kRows, 1}, 8);
     const at::Tensor latent = 0.15 * random_tensor({kRows, kCols}, 9);
     const at::Tensor gradient = random_tensor({kRows, kCols}, 10);
-    const FakeQuantizer::Gradients pulled = quantizer.pull(latent, scales, gradient);
+    const FakeQuantizer::Gradients pulled = quantizer.backward(latent, scales, gradient);
     Grid grid = grid_of(weight.view());
     set_row_scales(grid, quantizer.stored_scales(scales));
     size_t cut = 0;
@@ -106,7 +106,7 @@ TEST_CASE("the gradient of a scale is what moving it does, at the ends of the gr
     return (quantizer.quantize(latent, at::full({kRows, 1}, by)) * gradient).sum(1).to(at::kDouble);
   };
   const at::Tensor moved = (loss(0.25) - loss(-0.25)) / (std::exp(0.25) - std::exp(-0.25));
-  const at::Tensor pulled = quantizer.pull(latent, quantizer.fresh_scales(), gradient).log_scales.squeeze(1);
+  const at::Tensor pulled = quantizer.backward(latent, quantizer.fresh_scales(), gradient).log_scales.squeeze(1);
   CHECK(at::allclose(pulled.to(at::kDouble), moved, 0.02, 1e-4));  // scales are rounded to 8 bits
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("a float weight passes its gradient on as it is", "[compress][torch][f
   const EncodedBuffer weight = encoded_weight({ValueType::f16, Sparsity::dense, 0}, 3, 5, 1);
   const at::Tensor gradient = random_tensor({3, 5}, 2);
   const FakeQuantizer quantizer(weight.view(), kCpu);
-  const FakeQuantizer::Gradients pulled = quantizer.pull(decoded(weight.view(), kCpu), {}, gradient);
+  const FakeQuantizer::Gradients pulled = quantizer.backward(decoded(weight.view(), kCpu), {}, gradient);
   CHECK(pulled.latent.equal(gradient));
   CHECK_FALSE(pulled.log_scales.defined());
 }
@@ -127,13 +127,13 @@ TEST_CASE("rows without any weight stay zero and give no gradient", "[compress][
     const FakeQuantizer quantizer(weight.view(), kCpu);
     const at::Tensor zeros = at::zeros({2, 40});
     CHECK(quantizer.quantize(zeros, quantizer.fresh_scales()).equal(zeros));
-    const auto pulled = quantizer.pull(zeros, quantizer.fresh_scales(), random_tensor({2, 40}, 3));
+    const auto pulled = quantizer.backward(zeros, quantizer.fresh_scales(), random_tensor({2, 40}, 3));
     CHECK(pulled.log_scales.abs().max().item<float>() == 0);
     CHECK(at::isfinite(pulled.latent).all().item<bool>());
     if (type == ValueType::int8) continue;
     // A group whose step is zero cannot hold anything else.
     CHECK(quantizer.quantize(random_tensor({2, 40}, 4), quantizer.fresh_scales()).equal(zeros));
-    CHECK(at::isfinite(quantizer.pull(random_tensor({2, 40}, 4), quantizer.fresh_scales(), zeros + 1).log_scales)
+    CHECK(at::isfinite(quantizer.backward(random_tensor({2, 40}, 4), quantizer.fresh_scales(), zeros + 1).log_scales)
               .all()
               .item<bool>());
   }

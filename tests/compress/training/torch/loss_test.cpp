@@ -22,7 +22,7 @@ struct Bench {
   std::vector<uint32_t> ids = {kOutput, kHiddenA, kHiddenB, kQueries, kKeys};
   std::vector<at::Tensor> student;
   Values teacher;
-  Objective objective;
+  LossTerms terms;
 
   explicit Bench(const std::vector<size_t>& lengths)
       : batch(make_tensor_batch(test::random_batch(lengths, 7, 5), at::Device(at::kCPU))) {
@@ -31,12 +31,12 @@ struct Bench {
       student.push_back(random_tensor(shape, 10 + id, at::kDouble));
       teacher[id] = random_tensor(shape, 20 + id, at::kDouble);
     }
-    objective.has_teacher = true;
+    terms.has_teacher = true;
   }
   BatchLoss loss(const std::vector<at::Tensor>& values, const at::Tensor& labels = {}) const {
     Values named;
     for (size_t i = 0; i < ids.size(); ++i) named[ids[i]] = values[i];
-    return batch_loss(objective, named, objective.has_teacher ? teacher : Values{}, batch, labels);
+    return batch_loss(terms, named, terms.has_teacher ? teacher : Values{}, batch, labels);
   }
   double value(const at::Tensor& labels = {}) const { return loss(student, labels).loss.item<double>(); }
   void check(const at::Tensor& labels = {}) {
@@ -85,9 +85,9 @@ TEST_CASE("the loss of embeddings is one less their cosine", "[compress][torch][
 
 TEST_CASE("the loss of a classifier weighs the teacher against the labels", "[compress][torch][loss]") {
   Bench b(kRagged);
-  b.objective.task = TrainingTask::classification;
-  b.objective.alpha = 0.7;
-  b.objective.temperature = 2;
+  b.terms.task = TrainingTask::classification;
+  b.terms.alpha = 0.7;
+  b.terms.temperature = 2;
   const at::Tensor labels = at::tensor(std::vector<int64_t>{2, 0, 1});
   double soft = 0, hard = 0, right = 0, agreed = 0;
   for (int64_t s = 0; s < 3; ++s) {
@@ -104,7 +104,7 @@ TEST_CASE("the loss of a classifier weighs the teacher against the labels", "[co
   CHECK(b.value() == Approx(soft).epsilon(1e-12));  // without labels the teacher alone
   CHECK(b.loss(b.student).measure.item<double>() == agreed);
   b.check();
-  b.objective.has_teacher = false;  // and without a teacher the labels alone
+  b.terms.has_teacher = false;  // and without a teacher the labels alone
   CHECK(b.value(labels) == Approx(hard).epsilon(1e-12));
   b.check(labels);
 }
@@ -112,8 +112,8 @@ TEST_CASE("the loss of a classifier weighs the teacher against the labels", "[co
 TEST_CASE("the hidden-state term is the mean relative squared error", "[compress][torch][loss]") {
   Bench b(kRagged);
   const double before = b.value();
-  b.objective.matched = {{kHiddenA, kHiddenB}, {kHiddenB, kHiddenA}};
-  b.objective.hidden_weight = 0.6;
+  b.terms.matched = {{kHiddenA, kHiddenB}, {kHiddenB, kHiddenA}};
+  b.terms.hidden_weight = 0.6;
   const auto error = [&](size_t own, uint32_t other) {
     double change = 0, energy = 0;
     for (int64_t r = 0; r < b.batch.tokens; ++r) {
@@ -171,9 +171,9 @@ TEST_CASE("the relation term compares rows within each sequence and leaves paddi
   const int64_t heads = GENERATE(1, 2);
   Bench b(lengths);
   const double before = b.value();
-  b.objective.relations = {{kQueries, kKeys}, {kKeys, kKeys}};
-  b.objective.relation_weight = 0.4;
-  b.objective.relation_heads = heads;
+  b.terms.relations = {{kQueries, kKeys}, {kKeys, kKeys}};
+  b.terms.relation_weight = 0.4;
+  b.terms.relation_heads = heads;
   const double wanted = 0.4 *
                         (relation(b.student[kQueries], b.teacher[kKeys], lengths, heads) +
                          relation(b.student[kKeys], b.teacher[kKeys], lengths, heads)) /
@@ -184,16 +184,16 @@ TEST_CASE("the relation term compares rows within each sequence and leaves paddi
 
 TEST_CASE("a student that equals its teacher has no loss", "[compress][torch][loss]") {
   Bench b(kRagged);
-  b.objective.matched = {{kHiddenA, kHiddenA}};
-  b.objective.relations = {{kQueries, kQueries}};
-  b.objective.hidden_weight = b.objective.relation_weight = 1;
+  b.terms.matched = {{kHiddenA, kHiddenA}};
+  b.terms.relations = {{kQueries, kQueries}};
+  b.terms.hidden_weight = b.terms.relation_weight = 1;
   for (const uint32_t id : b.ids) b.student[id] = b.teacher[id];
   CHECK(std::abs(b.value()) < 1e-12);
-  b.objective.task = TrainingTask::classification;
+  b.terms.task = TrainingTask::classification;
   CHECK(std::abs(b.value()) < 1e-12);
 }
 
-TEST_CASE("the objective compares what both programs have in the same width", "[compress][torch][loss]") {
+TEST_CASE("the loss compares what both programs have in the same width", "[compress][torch][loss]") {
   test::RandomProgram teacher, narrow;
   const auto build = [](test::RandomProgram& p, uint32_t width, uint32_t heads) {
     const uint32_t x = p.embedding(Stream::tokens, 7, 8);
@@ -207,17 +207,17 @@ TEST_CASE("the objective compares what both programs have in the same width", "[
   job.teacher = &teacher.program;
   job.student = &student;
   job.matched = {{0, 0}, {1, 1}};  // the embedding and the narrower queries
-  const Objective o = make_objective(job);
+  const LossTerms o = make_loss_terms(job);
   CHECK(o.has_teacher);
   CHECK(o.student_values() == std::vector<uint32_t>{6, 0, 1, 2, 3});
   CHECK(o.teacher_values() == std::vector<uint32_t>{6, 0, 1, 2, 3});
   CHECK(o.relation_heads == 2);
   job.recipe.hidden_weight = job.recipe.relation_weight = 0;
-  CHECK(make_objective(job).student_values() == std::vector<uint32_t>{6});
+  CHECK(make_loss_terms(job).student_values() == std::vector<uint32_t>{6});
   job.teacher = nullptr;
   job.recipe = TrainingRecipe();
-  CHECK(make_objective(job).student_values() == std::vector<uint32_t>{6});
-  CHECK_FALSE(make_objective(job).has_teacher);
+  CHECK(make_loss_terms(job).student_values() == std::vector<uint32_t>{6});
+  CHECK_FALSE(make_loss_terms(job).has_teacher);
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ TEST_CASE("a block in which nothing trains stays as it is", "[compress][torch][r
   REQUIRE(curves.size() == 2);
   CHECK(curves[0].steps > 0);
   CHECK(curves[1].steps == 0);
-  CHECK(curves[1].outcome == "nothing in it trains");
+  CHECK(curves[1].outcome == "the block has no weights that train");
   CHECK(curves[1].points.size() == 1);
 }
 

@@ -68,7 +68,7 @@ TEST_CASE("each epoch takes every sequence once, in an order of its own", "[comp
   constexpr size_t kCount = 37;
   std::vector<uint32_t> all(kCount);
   std::iota(all.begin(), all.end(), 0u);
-  Shuffle shuffle(kCount, 5);
+  BatchOrder shuffle(kCount, 5);
   std::vector<std::vector<uint32_t>> epochs;
   for (uint64_t epoch = 0; epoch < 3; ++epoch) {
     epochs.push_back(shuffle.take(epoch * kCount, kCount));
@@ -79,14 +79,14 @@ TEST_CASE("each epoch takes every sequence once, in an order of its own", "[comp
   }
   CHECK(epochs[0] != epochs[1]);
   CHECK(epochs[1] != epochs[2]);
-  CHECK(Shuffle(kCount, 6).take(0, kCount) != epochs[0]);
+  CHECK(BatchOrder(kCount, 6).take(0, kCount) != epochs[0]);
 }
 
 TEST_CASE("the order is the same from whatever place it is read", "[compress][torch][shards]") {
-  Shuffle whole(37, 5);
+  BatchOrder whole(37, 5);
   const std::vector<uint32_t> order = whole.take(0, 150);
   for (const uint64_t position : {149u, 0u, 36u, 37u, 38u, 100u, 5u}) {
-    Shuffle fresh(37, 5);
+    BatchOrder fresh(37, 5);
     const size_t count = std::min<size_t>(20, 150 - position);
     const auto begin = order.begin() + static_cast<std::ptrdiff_t>(position);
     const std::vector<uint32_t> wanted(begin, begin + static_cast<std::ptrdiff_t>(count));

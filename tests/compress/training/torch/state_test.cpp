@@ -118,6 +118,32 @@ TEST_CASE("a stop that keeps no state says so", "[compress][torch][state]") {
   CHECK(same_weights(run.student, before));
 }
 
+TEST_CASE("minutes count over all processes, and end a run however many steps it took", "[compress][torch][state]") {
+  const Classroom room;
+  const TrainableModel before = quick_student(room);
+  Run run(room, before, "state");
+  run.job.recipe.minutes = 1e6;
+  CountingProgress progress;
+  progress.stop_after = 4;
+  CHECK_THROWS_AS(distill(run.job, progress), ResumableStop);
+  REQUIRE(progress.events.size() == 5);
+  for (const TrainingEvent& event : progress.events) CHECK(event.steps == 0);
+  CHECK(progress.events.back().step == 4);
+  CHECK(progress.events.back().seconds_left > 1e6);
+  // What is stored took longer than this.
+  run.job.recipe.minutes = 1e-9;
+  CountingProgress rest;
+  const TrainingCurve curve = distill(run.job, rest);
+  CHECK(rest.steps == 0);
+  CHECK(curve.steps == 4);
+  CHECK(curve.best_step == 0);  // the only check was before the first step
+  CHECK_THAT(curve.outcome, Contains("the time was up") && Contains("step 0"));
+  CHECK(same_weights(run.student, before));
+  Run again(room, before, "");  // and a run without any time takes no step
+  again.job.recipe.minutes = 1e-9;
+  CHECK(distill(again.job).steps == 0);
+}
+
 TEST_CASE("the state of another run is refused by name", "[compress][torch][state]") {
   const Classroom room;
   const TrainableModel before = quick_student(room);
@@ -175,6 +201,18 @@ TEST_CASE("a loss that is no number ends training with the best weights", "[comp
   CHECK(distill(again.job).outcome == curve.outcome);
 }
 
+TEST_CASE("a model whose held-out loss is never a number is refused and left as it is", "[compress][torch][state]") {
+  const Classroom room;
+  TrainableModel before = room.dense(room.teacher);
+  EncodedBuffer& weight = before.weights.at("embeddings.LayerNorm.weight");
+  std::vector<float> values = decode(weight.view());
+  values[0] = std::nanf("");
+  weight = encode_vector(values, Encoding{});
+  Run run(room, before, "state");
+  expect_error(Errc::unsupported, {"distillation", "never a number"}, [&] { distill(run.job); });
+  CHECK(same_weights(run.student, before));
+}
+
 TEST_CASE("a held-out loss that stays far above its best ends training", "[compress][torch][state]") {
   const Classroom room;
   const TrainableModel before = room.dense(room.teacher);  // nothing can be better than the teacher itself
@@ -198,14 +236,14 @@ TEST_CASE("a state comes back as it was saved", "[compress][torch][state]") {
   state.step = 7;
   state.finished = true;
   state.seconds = 1.25;
-  state.best_loss = 0.1;
+  state.best.loss = 0.1;
   state.loss_sum = std::nan("");
   state.loss_count = 3;
-  state.bad_checks = 2;
-  state.pruned_share = 0.5;
-  state.best_pruned_share = 0.25;
+  state.best.bad_checks = 2;
+  state.pruning_progress = 0.5;
+  state.best.pruning_progress = 0.25;
   state.curve.tokens = 99;
-  state.curve.best_step = 4;
+  state.best.step = 4;
   state.curve.outcome = "ended \"well\"";
   state.curve.points = {{0, 1, 2, 3}, {4, std::nan(""), INFINITY, 0.5}};
   uint64_t seed = 1;
@@ -213,7 +251,7 @@ TEST_CASE("a state comes back as it was saved", "[compress][torch][state]") {
     for (at::Tensor* tensor : {&parameter.value, &parameter.first, &parameter.second}) {
       *tensor = test::random_tensor(tensor->sizes().vec(), seed++);
     }
-    state.best.push_back(test::random_tensor(parameter.value.sizes().vec(), seed++));
+    state.best.values.push_back(test::random_tensor(parameter.value.sizes().vec(), seed++));
   }
   weights.prune_to("w1", 0.4);
   CHECK(state_file("folder", "block reconstruction") == "folder/block-reconstruction.safetensors");
@@ -227,13 +265,13 @@ TEST_CASE("a state comes back as it was saved", "[compress][torch][state]") {
     CHECK(read.parameters()[i].value.equal(weights.parameters()[i].value));
     CHECK(read.parameters()[i].first.equal(weights.parameters()[i].first));
     CHECK(read.parameters()[i].second.equal(weights.parameters()[i].second));
-    CHECK(other.best.at(i).equal(state.best[i]));
+    CHECK(other.best.values.at(i).equal(state.best.values[i]));
   }
   CHECK(read.masks().at("w1").equal(weights.masks().at("w1")));
   CHECK(read.masks().size() == 1);
   const auto facts = [](const TrainingState& s) {
-    return std::tuple(s.step, s.finished, s.seconds, s.best_loss, s.loss_count, s.bad_checks, s.pruned_share,
-                      s.best_pruned_share, s.curve.tokens, s.curve.best_step, s.curve.outcome, s.curve.points.size());
+    return std::tuple(s.step, s.finished, s.seconds, s.best.loss, s.loss_count, s.best.bad_checks, s.pruning_progress,
+                      s.best.pruning_progress, s.curve.tokens, s.best.step, s.curve.outcome, s.curve.points.size());
   };
   CHECK(facts(other) == facts(state));
   CHECK(std::isnan(other.loss_sum));

@@ -44,7 +44,7 @@ void move(TrainableWeights& weights, ThreadPool& pool, uint64_t steps, double ra
     for (const uint32_t weight : weights.trained()) {
       gradients.push_back(random_tensor(weights.effective()[weight].sizes().vec(), 100 * number + weight));
     }
-    weights.pull(gradients, pool);
+    weights.set_gradients(gradients, pool);
     for (Parameter& parameter : weights.parameters()) {
       AdamWStep step;
       step.rate = rate;
@@ -194,7 +194,7 @@ TEST_CASE("an adapter's gradient is that of its factors", "[compress][torch][tra
   for (const uint32_t weight : weights.trained()) {
     gradients.push_back(random_tensor(weights.effective()[weight].sizes().vec(), weight));
   }
-  weights.pull(gradients, pool);
+  weights.set_gradients(gradients, pool);
   const at::Tensor mask = weights.masks().at("w1").to(at::kFloat);
   const at::Tensor at_weight = gradients[0] * mask;  // of w1, the first that trains
   REQUIRE(weights.trained()[0] == 1);
