@@ -5,11 +5,12 @@
 namespace lathe::training {
 namespace {
 
-// The weight of each token in both terms, and the token that follows it.
+// The token that follows each token, and the weight of each token in a mean over the sequences of the means over their
+// tokens.
 struct Targets {
-  at::Tensor next;     // int64 [tokens, 1]; what stands at the end of a sequence has no weight
-  at::Tensor each;     // [tokens]: 1 / (tokens of its sequence * sequences)
-  at::Tensor guessed;  // [tokens]: the same of those that are followed by another
+  at::Tensor next;      // int64 [tokens, 1]; for the last token of a sequence a value without meaning
+  at::Tensor each;      // [tokens]: the weights when all tokens count
+  at::Tensor followed;  // [tokens]: the weights when the last token of each sequence does not count; its own is 0
 };
 
 Targets make_targets(const TensorBatch& batch, const at::TensorOptions& options) {
@@ -21,7 +22,7 @@ Targets make_targets(const TensorBatch& batch, const at::TensorOptions& options)
   Targets out;
   out.next = at::cat({ids.slice(0, 1), at::zeros({1}, ids.options())}).unsqueeze(1);
   out.each = at::reciprocal(lengths * sequences);
-  out.guessed = followed * at::reciprocal((lengths - 1).clamp_min(1) * sequences);
+  out.followed = followed * at::reciprocal((lengths - 1).clamp_min(1) * sequences);
   return out;
 }
 
@@ -30,7 +31,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b, bool bf16) {
   return at::matmul(a.to(at::kBFloat16), b.to(at::kBFloat16)).to(a.scalar_type());
 }
 
-// Goes over the tokens in chunks; without gradients of its own, because it computes them.
+// Sums loss, measure and gradients over chunks of tokens. It computes the gradients itself, so LibTorch records nothing
+// while it runs.
 class ChunkedLoss {
  public:
   ChunkedLoss(const Predictions& p, const TensorBatch& batch, const NextTokenGoal& goal)
@@ -51,7 +53,7 @@ class ChunkedLoss {
       for (int64_t first = 0; first < tokens; first += kLogitRows) chunk(first, std::min(kLogitRows, tokens - first));
     }
     NextTokenLoss out{loss_, measure_};
-    // Zero in value, with these gradients.
+    // These terms are zero, and their gradients are those that were computed.
     if (wants_rows_) out.loss = out.loss + with_gradient(p_.student_rows, at::cat(row_gradients_));
     if (wants_head_) out.loss = out.loss + with_gradient(p_.student_head, head_gradient_);
     return out;
@@ -69,7 +71,7 @@ class ChunkedLoss {
     const bool has_teacher = p_.teacher_rows.defined();
     at::Tensor gradient = at::zeros_like(logits);
     at::Tensor truth = targets_.next.narrow(0, first, count).squeeze(1);
-    const at::Tensor counted = (has_teacher ? targets_.each : targets_.guessed).narrow(0, first, count);
+    const at::Tensor counted = (has_teacher ? targets_.each : targets_.followed).narrow(0, first, count);
     if (has_teacher) {
       const at::Tensor taught = product(p_.teacher_rows.narrow(0, first, count), p_.teacher_head.t(), goal_.bf16);
       add_divergence(logits, taught, counted.unsqueeze(1), gradient);
@@ -94,7 +96,7 @@ class ChunkedLoss {
 
   void add_cross_entropy(const at::Tensor& logits, int64_t first, int64_t count, double hard, at::Tensor& gradient) {
     const at::Tensor next = targets_.next.narrow(0, first, count);
-    const at::Tensor weights = hard * targets_.guessed.narrow(0, first, count).unsqueeze(1);
+    const at::Tensor weights = hard * targets_.followed.narrow(0, first, count).unsqueeze(1);
     const at::Tensor likelihoods = at::log_softmax(logits, 1);
     loss_ -= (likelihoods.gather(1, next) * weights).sum();
     gradient += likelihoods.exp() * weights;

@@ -86,7 +86,7 @@ TEST_CASE("three losses far above the lowest mean that training has failed", "[c
   Student student;
   BestWeights best;
   student.keep(best, 0.5, 1);
-  student.keep(best, 0.99, 2);  // not yet twice as high
+  student.keep(best, 0.99, 2);  // less than twice the lowest
   CHECK(best.bad_checks == 0);
   student.keep(best, 1.01, 3);
   student.keep(best, kNoNumber, 4);

@@ -1,5 +1,5 @@
-// Students of a tiny teacher: they learn, the same bytes come out whatever happens on the way, and nothing that was
-// given up comes back.
+// Distillation of students of a tiny teacher: their losses fall, their zeros stay zero, and the bytes of the result
+// depend neither on threads nor on interruptions.
 
 #include "compress/training/torch/distillation.h"
 
@@ -57,7 +57,7 @@ TEST_CASE("distillation teaches a pruned model in 8 bits and keeps its zeros", "
     CHECK(weight.encoding == before.weights.at(name).encoding);
     CHECK_NOTHROW(validate(weight.view(), name));
   }
-  // The best weights are what is stored: another run begins with their loss, but for the biases that were rounded.
+  // The best weights are stored: another run begins with their loss, except for the rounding of biases to f16.
   const double stored = distill(room.job(student, 1)).points.front().held_out_loss;
   CHECK(stored == Approx(best_point(curve).held_out_loss).epsilon(0.005));
 }
@@ -116,7 +116,7 @@ TEST_CASE("int4, low rank, adapters and norms learn too", "[compress][torch][dis
   }
 }
 
-TEST_CASE("weights that go one by one end with the exact share of zeros", "[compress][torch][distillation]") {
+TEST_CASE("gradual pruning ends with the exact share of zeros", "[compress][torch][distillation]") {
   const uint32_t steps = GENERATE(1u, 2u, 3u, 20u, 60u);
   CAPTURE(steps);
   const Classroom room;
@@ -135,14 +135,15 @@ TEST_CASE("weights that go one by one end with the exact share of zeros", "[comp
     CHECK(count_zeros(weight.view()) == static_cast<uint64_t>(std::llround(target * count)));
   }
   if (steps < 20) return;
-  // What is kept was measured with all its zeros, although the model was better before it lost them.
+  // The kept weights were measured with all their zeros, although the loss was lower before they were pruned.
   CHECK(curve.points.front().held_out_loss < 1e-4);
   CHECK(curve.best_step > 0.6 * steps);
   job.recipe.schedule = PruneSchedule::one_shot;
   CHECK(distill(job).points.front().held_out_loss == best_point(curve).held_out_loss);
 }
 
-TEST_CASE("a schedule loses more and more weights, fast in the beginning", "[compress][torch][distillation]") {
+TEST_CASE("gradual pruning removes more and more weights, most of them in the beginning",
+          "[compress][torch][distillation]") {
   const Classroom room;
   const std::string name = "encoder.layer.0.intermediate.dense.weight";
   std::vector<uint64_t> zeros;
@@ -190,7 +191,7 @@ TEST_CASE("a smaller student learns from its teacher", "[compress][torch][distil
 TEST_CASE("a classifier learns from labels, with a teacher and without", "[compress][torch][distillation]") {
   const bool teacher = GENERATE(true, false);
   Classroom room(test::tiny_classifier());
-  // The class is whether a certain word is there.
+  // The class says whether the text contains a certain word.
   const auto label = [](TokenBatch& batch, std::vector<int32_t>& labels) {
     for (size_t s = 0; s < batch.sequences(); ++s) {
       batch.ids[batch.starts[s] + 1] = s % 2 == 0 ? 6 : 7;
@@ -212,9 +213,9 @@ TEST_CASE("a classifier learns from labels, with a teacher and without", "[compr
   CHECK(best_point(curve).held_out_loss < 0.1);
 }
 
-TEST_CASE("a classifier of pairs learns from what is in the second text", "[compress][torch][distillation]") {
+TEST_CASE("a classifier of pairs learns from the segments of its texts", "[compress][torch][distillation]") {
   Classroom room(test::tiny_classifier());
-  // The class is whether there is a second text: nothing but the segments tells.
+  // The class says which text of a pair the tokens belong to, and only the segments tell.
   const auto label = [](TokenBatch& batch, std::vector<int32_t>& labels) {
     for (size_t s = 0; s < batch.sequences(); ++s) {
       labels.push_back(s % 2 == 0 ? 1 : 0);

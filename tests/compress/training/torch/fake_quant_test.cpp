@@ -1,4 +1,4 @@
-// Rounding while training: what is computed with can always be stored, and gradients are those of the method.
+// Rounding while training: rounded weights can be stored without further change, and gradients are those of the method.
 
 #include "compress/training/torch/fake_quant.h"
 
@@ -19,7 +19,7 @@ using test::random_tensor;
 const at::Device kCpu(at::kCPU);
 constexpr size_t kRows = 7, kCols = 75;
 
-TEST_CASE("what is on the grid is not rounded any more", "[compress][torch][fake_quant]") {
+TEST_CASE("values on the grid do not change when they are rounded", "[compress][torch][fake_quant]") {
   for (const Encoding& encoding : kTrainedEncodings) {
     CAPTURE(encoding_name(encoding));
     const EncodedBuffer weight = encoded_weight(encoding, kRows, kCols, 3);
@@ -100,7 +100,7 @@ TEST_CASE("gradients through rounding are those of the method", "[compress][torc
 TEST_CASE("the gradient of a scale is what moving it does, at the ends of the grid", "[compress][torch][fake_quant]") {
   const EncodedBuffer weight = encoded_weight({ValueType::int8, Sparsity::dense, 0}, kRows, kCols, 11);
   const FakeQuantizer quantizer(weight.view(), kCpu);
-  const at::Tensor latent = at::sign(random_tensor({kRows, kCols}, 12));  // all far beyond
+  const at::Tensor latent = at::sign(random_tensor({kRows, kCols}, 12));  // all far beyond the ends of the grid
   const at::Tensor gradient = random_tensor({kRows, kCols}, 13);
   const auto loss = [&](double by) {
     return (quantizer.quantize(latent, at::full({kRows, 1}, by)) * gradient).sum(1).to(at::kDouble);

@@ -26,7 +26,7 @@ inline EncodedBuffer encoded_f32(const std::vector<float>& values, const Shape& 
   return buffer;
 }
 
-/// Sequences of those lengths, of random tokens.
+/// Sequences of these lengths, of random tokens below `vocabulary`.
 inline TokenBatch random_batch(const std::vector<size_t>& lengths, int32_t vocabulary, uint64_t seed) {
   Noise noise(seed);
   TokenBatch batch;

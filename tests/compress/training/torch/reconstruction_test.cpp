@@ -1,4 +1,4 @@
-// Tuning block after block.
+// Reconstruction of one block after the other.
 
 #include "compress/training/torch/reconstruction.h"
 
@@ -59,7 +59,7 @@ TEST_CASE("reconstruction lowers the error of every block and keeps its zeros", 
     CHECK(weight.encoding == before.weights.at(name).encoding);
     CHECK_NOTHROW(validate(weight.view(), name));
   }
-  // The whole is better too.
+  // The outputs of the whole model are nearer to the teacher's, too.
   TrainableModel untouched = before;
   const double old_loss = test::distill(room.job(untouched, 1)).points.front().held_out_loss;
   const double new_loss = test::distill(room.job(student, 1)).points.front().held_out_loss;
@@ -81,7 +81,7 @@ TEST_CASE("reconstruction gives the same bytes on any number of threads", "[comp
 }
 
 TEST_CASE("each block is tuned on what the blocks before it give", "[compress][torch][reconstruction]") {
-  // Only the first block is damaged: those after it make up for what is left of the damage.
+  // Only the first block is damaged. The blocks after it are fed by it, and so have errors to make up for.
   const Classroom room;
   TrainableModel student = room.dense(room.teacher);
   EncodedBuffer& table = student.weights.at("encoder.layer.0.attention.output.dense.weight");
@@ -92,7 +92,7 @@ TEST_CASE("each block is tuned on what the blocks before it give", "[compress][t
   TrainingJob job = room.job(student, 0);
   CountingProgress progress;
   const std::vector<TrainingCurve> curves = reconstruct(job, progress);
-  CHECK(curves[0].points.front().held_out_loss < 1e-9);  // before the damage all is well
+  CHECK(curves[0].points.front().held_out_loss < 1e-9);  // the embeddings, which come before the damage
   CHECK(curves[0].best_step == 0);
   for (size_t i = 1; i < curves.size(); ++i) CHECK(curves[i].points.front().held_out_loss > 1e-5);
 }

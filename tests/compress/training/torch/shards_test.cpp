@@ -24,7 +24,7 @@ TEST_CASE("shards hold every sequence once, whatever the lengths", "[compress][t
     for (const size_t longest : {1, 5, 60, 400}) {
       std::vector<size_t> lengths(count);
       for (size_t& length : lengths) length = 1 + random.below(longest);
-      if (count > 3) lengths[1] = 2000;  // one alone outweighs the rest
+      if (count > 3) lengths[1] = 2000;  // longer than all others together
       const TokenBatch batch = batch_of(lengths);
       std::vector<uint32_t> sequences(count);
       std::iota(sequences.begin(), sequences.end(), 0u);
@@ -59,7 +59,7 @@ TEST_CASE("shards are a power of two and of about the same size", "[compress][to
     return out;
   };
   CHECK(sizes(32, 128) == std::vector<size_t>(8, 4));
-  CHECK(sizes(32, 20) == std::vector<size_t>(2, 16));  // 640 tokens would fill three
+  CHECK(sizes(32, 20) == std::vector<size_t>(2, 16));  // 640 tokens are enough for three shards
   CHECK(sizes(4, 10) == std::vector<size_t>{4});
   CHECK(sizes(3, 500) == std::vector<size_t>{2, 1});
 }
@@ -82,7 +82,7 @@ TEST_CASE("each epoch takes every sequence once, in an order of its own", "[comp
   CHECK(BatchOrder(kCount, 6).take(0, kCount) != epochs[0]);
 }
 
-TEST_CASE("the order is the same from whatever place it is read", "[compress][torch][shards]") {
+TEST_CASE("the order of sequences is the same from whatever position it is read", "[compress][torch][shards]") {
   BatchOrder whole(37, 5);
   const std::vector<uint32_t> order = whole.take(0, 150);
   for (const uint64_t position : {149u, 0u, 36u, 37u, 38u, 100u, 5u}) {

@@ -12,11 +12,11 @@
 
 namespace lathe::test {
 
-/// Counts steps and stops, or dies, when it is told to.
+/// Counts the steps, and stops or kills the work after some of them.
 class CountingProgress : public Progress {
  public:
-  uint64_t stop_after = UINT64_MAX;  // steps; then cancelled() holds
-  uint64_t die_after = UINT64_MAX;   // steps; then advance() throws, as if the process had ended there
+  uint64_t stop_after = UINT64_MAX;  // steps, after which cancelled() is true
+  uint64_t die_after = UINT64_MAX;   // steps, after which advance() throws, as if the process had ended there
   uint64_t steps = 0;
   std::vector<std::string> notes;
   std::vector<TrainingEvent> events;
@@ -32,7 +32,7 @@ class CountingProgress : public Progress {
   bool cancelled() const override { return steps >= stop_after; }
 };
 
-/// `count` sequences of 3 to 14 random tokens between the first and the last ids of a text.
+/// `count` sequences of 3 to 14 tokens: random words between the tokens that begin and end a text.
 TokenBatch tiny_sequences(size_t count, uint64_t seed);
 
 /// The program and weights of an artifact.
@@ -40,7 +40,7 @@ TrainableModel model_of(const std::filesystem::path& file);
 
 bool same_weights(const TrainableModel& a, const TrainableModel& b);
 
-/// The teacher of all tests of this folder, and what trains its students.
+/// The teacher of all tests of this folder, with the texts that its students train on.
 struct Classroom {
   TempDir dir;
   SourceModel teacher;
@@ -50,14 +50,14 @@ struct Classroom {
 
   TrainableModel compressed(const Recipe& recipe) const;
   TrainableModel dense(const SourceModel& model) const;
-  /// Distillation of `student` in that many steps.
+  /// A distillation of `student` in `steps` steps. The student and this object outlive it.
   TrainingJob job(TrainableModel& student, uint32_t steps) const;
 };
 
 TrainingCurve distill(TrainingJob& job, Progress& progress);
 TrainingCurve distill(TrainingJob job);
 
-/// Weights stored as zero before are zero after.
+/// Checks that weights which are zero in `before` are zero in `after`.
 void check_masks_kept(const TrainableModel& before, const TrainableModel& after);
 
 }  // namespace lathe::test

@@ -1,4 +1,4 @@
-// Runs that are stopped, killed or go wrong, and what they leave behind.
+// The state of runs that are stopped, are killed or diverge, and how they resume.
 
 #include "compress/training/torch/state.h"
 
@@ -22,7 +22,7 @@ using test::same_weights;
 
 constexpr uint32_t kSteps = 10;  // with a check after each
 
-// A run, and its state in a folder.
+// A distillation that keeps its state in a folder, or nowhere when `folder` is empty.
 struct Run {
   const Classroom& room;
   const TrainableModel& before;
@@ -41,7 +41,7 @@ struct Run {
 
 TrainableModel quick_student(const Classroom& room) { return room.compressed(test::quick_recipe("int8", 0.5)); }
 
-// Stops after some steps, or dies without a word, so that the state of the last check is all there is; then goes on.
+// Stops the run after some steps, or kills it so that only the state of its last check is left, and then resumes it.
 TrainingCurve interrupted(Run& run, bool dies, uint64_t steps) {
   CAPTURE(dies, steps);
   const TrainableModel before = run.student;
@@ -55,7 +55,7 @@ TrainingCurve interrupted(Run& run, bool dies, uint64_t steps) {
   CHECK(same_weights(run.student, before));
   CountingProgress second;
   const TrainingCurve curve = distill(run.job, second);
-  const uint64_t apart = std::max<uint64_t>(1, run.job.recipe.steps / 20);  // checks
+  const uint64_t apart = std::max<uint64_t>(1, run.job.recipe.steps / 20);  // steps between two checks
   const uint64_t done = dies ? (steps - 1) / apart * apart : steps;
   CHECK(second.steps == run.job.recipe.steps - done);
   CHECK(second.notes.size() == (done > 0 ? 1 : 0));
@@ -65,7 +65,7 @@ TrainingCurve interrupted(Run& run, bool dies, uint64_t steps) {
   return curve;
 }
 
-TEST_CASE("a run that was stopped goes on to the same bytes", "[compress][torch][state]") {
+TEST_CASE("a run that was interrupted resumes and ends with the same bytes", "[compress][torch][state]") {
   const bool cubic = GENERATE(false, true);
   CAPTURE(cubic);
   const Classroom room;
@@ -108,7 +108,7 @@ TEST_CASE("a run that was finished is not run again", "[compress][torch][state]"
   CHECK(same.seconds == Approx(curve.seconds).epsilon(0.5).margin(0.5));
 }
 
-TEST_CASE("a stop that keeps no state says so", "[compress][torch][state]") {
+TEST_CASE("a run without a state folder says that nothing was written when it is stopped", "[compress][torch][state]") {
   const Classroom room;
   const TrainableModel before = quick_student(room);
   Run run(room, before, "");
@@ -130,7 +130,7 @@ TEST_CASE("minutes count over all processes, and end a run however many steps it
   for (const TrainingEvent& event : progress.events) CHECK(event.steps == 0);
   CHECK(progress.events.back().step == 4);
   CHECK(progress.events.back().seconds_left > 1e6);
-  // What is stored took longer than this.
+  // The stored state took longer than this.
   run.job.recipe.minutes = 1e-9;
   CountingProgress rest;
   const TrainingCurve curve = distill(run.job, rest);
@@ -139,12 +139,12 @@ TEST_CASE("minutes count over all processes, and end a run however many steps it
   CHECK(curve.best_step == 0);  // the only check was before the first step
   CHECK_THAT(curve.outcome, Contains("the time was up") && Contains("step 0"));
   CHECK(same_weights(run.student, before));
-  Run again(room, before, "");  // and a run without any time takes no step
+  Run again(room, before, "");  // a run whose time is up at once takes no step
   again.job.recipe.minutes = 1e-9;
   CHECK(distill(again.job).steps == 0);
 }
 
-TEST_CASE("the state of another run is refused by name", "[compress][torch][state]") {
+TEST_CASE("the state of another run is refused with the name of its file", "[compress][torch][state]") {
   const Classroom room;
   const TrainableModel before = quick_student(room);
   Run run(room, before, "state");
@@ -173,7 +173,7 @@ TEST_CASE("a damaged state is an error that names the file", "[compress][torch][
   std::string other = bytes;
   other.replace(other.find("lathe-training-1"), 16, "lathe-training-9");
   refuse(other);
-  // The state of a model with other weights, and one without the numbers.
+  // A state that lacks a weight of this model, and one that lacks a number.
   other = bytes;
   other.replace(other.find("value:"), 6, "valve:");
   refuse(other);

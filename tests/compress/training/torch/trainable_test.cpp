@@ -71,7 +71,7 @@ TEST_CASE("weights that did not move are stored as they were", "[compress][torch
   }
 }
 
-TEST_CASE("what is stored is what was computed with", "[compress][torch][trainable]") {
+TEST_CASE("the stored weights are those that the program computed with", "[compress][torch][trainable]") {
   const auto trainable = GENERATE(Trainable::all, Trainable::norms, Trainable::adapters);
   ThreadPool pool(2);
   for (const Encoding& encoding : kTrainedEncodings) {
@@ -136,7 +136,8 @@ TEST_CASE("masked weights stay zero and the others need not", "[compress][torch]
   }
 }
 
-TEST_CASE("a schedule leaves exactly the largest weights, for good", "[compress][torch][trainable]") {
+TEST_CASE("pruning to a sparsity keeps exactly the largest weights, and the others stay zero",
+          "[compress][torch][trainable]") {
   ThreadPool pool(1);
   TrainableModel model = model_in({ValueType::f32, Sparsity::dense, 0}, 4);
   TrainableWeights weights(model, choice_of(Trainable::all, false), kCpu, pool);
@@ -161,7 +162,7 @@ TEST_CASE("a schedule leaves exactly the largest weights, for good", "[compress]
   CHECK(count_zeros(model.weights.at("w1").view()) == 18 * kWidth);
 }
 
-TEST_CASE("a mask can be taken from one run to another", "[compress][torch][trainable]") {
+TEST_CASE("a mask can be copied from one run to another", "[compress][torch][trainable]") {
   ThreadPool pool(1);
   const TrainableModel model = model_in({ValueType::f32, Sparsity::dense, 0}, 5);
   TrainableWeights one(model, choice_of(Trainable::all, false), kCpu, pool);
@@ -174,7 +175,7 @@ TEST_CASE("a mask can be taken from one run to another", "[compress][torch][trai
   CHECK(other.masks().at("w1").equal(one.masks().at("w1")));
 }
 
-TEST_CASE("only the weights asked for are there", "[compress][torch][trainable]") {
+TEST_CASE("only the weights that were asked for are defined", "[compress][torch][trainable]") {
   ThreadPool pool(1);
   const TrainableModel before = model_in({ValueType::int8, Sparsity::dense, 0}, 6);
   TrainableWeights::Choice choice;
