@@ -53,7 +53,7 @@ GenerationOptions generation_options(const GenerateArguments& a, const Tokenizer
   options.sampling.top_k = static_cast<uint32_t>(a.top_k.value_or(0));
   options.sampling.top_p = static_cast<float>(a.top_p.value_or(1));
   options.sampling.seed = a.seed.value_or(0);
-  options.cache = a.cache == "int8" ? CacheType::int8 : CacheType::f16;
+  options.cache = a.cache;
   validate(options.sampling);
   return options;
 }
@@ -144,29 +144,8 @@ void write_texts(const std::vector<Output>& outputs) {
 
 }  // namespace
 
-const char* GenerateArguments::first_given() const {
-  const struct {
-    const char* name;
-    bool given;
-  } kGiven[] = {{"prompt", !prompts.empty()},
-                {"tokens", tokens.has_value()},
-                {"temperature", temperature.has_value()},
-                {"top-k", top_k.has_value()},
-                {"top-p", top_p.has_value()},
-                {"seed", seed.has_value()},
-                {"chat", chat},
-                {"system", system.has_value()},
-                {"cache", !cache.empty()},
-                {"stop", !stops.empty()},
-                {"lines", lines}};
-  for (const auto& option : kGiven) {
-    if (option.given) return option.name;
-  }
-  return nullptr;
-}
-
 void add_generate_options(Options& options, GenerateArguments& a) {
-  options.group("Of a model that generates text")
+  options.group(kGenerationHeading)
       .texts("prompt,p", "TEXT", "what to continue; may be given several times", a.prompts)
       .flag("lines", "each line of --input or standard input is a prompt of its own", a.lines)
       .integer("tokens,n", "N", message("tokens to add at most (default ", kDefaultTokens, ")"), 1, 1'000'000, a.tokens)
@@ -177,7 +156,8 @@ void add_generate_options(Options& options, GenerateArguments& a) {
       .flag("chat", "the prompt is what a user says to an assistant", a.chat)
       .text("system", "TEXT", "what the assistant is told first; needs --chat", a.system)
       .texts("stop", "TEXT", "ends the output, and is left out; may be given several times", a.stops)
-      .choice("cache", "how keys and values are kept (default f16)", {"f16", "int8"}, a.cache);
+      .choice("cache", message("how keys and values are kept (default ", kCacheTypes.name(a.cache), ")"), kCacheTypes,
+              a.cache);
 }
 
 void generate_text(const Model& model, const GenerateRequest& request) {

@@ -19,14 +19,13 @@ struct GenerateArguments {
   std::optional<double> temperature, top_p;
   bool chat = false;
   std::optional<std::string> system;
-  std::string cache;  // "f16", "int8", or empty: f16
+  CacheType cache = CacheType::f16;
   std::vector<std::string> stops;
   bool lines = false;  // each line of the input is a prompt
-
-  /// The name of an option that was given; nullptr when none was.
-  const char* first_given() const;
 };
-/// Declares the options; `arguments` outlives `options`.
+/// The heading of its options in the help.
+inline constexpr const char* kGenerationHeading = "Of a model that generates text";
+/// Declares the options under that heading; `arguments` outlives `options`.
 void add_generate_options(Options& options, GenerateArguments& arguments);
 
 struct GenerateRequest {

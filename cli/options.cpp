@@ -1,11 +1,11 @@
 #include "cli/options.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/program_options.hpp>
+#include <cctype>
 #include <charconv>
-#include <cmath>
 #include <numeric>
-#include <set>
 
 #include "cli/text.h"
 #include "formats/text.h"
@@ -55,6 +55,28 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
+struct SizeUnit {
+  const char* name;
+  double bytes;
+};
+constexpr std::array<SizeUnit, 5> kSizeUnits = {{{"", 1}, {"B", 1}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}}};
+constexpr double kMaxSize = 1e18;
+
+// Nothing unless all of the text is a size.
+std::optional<uint64_t> bytes_of(const std::string& text) {
+  double number = 0;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number, std::chars_format::fixed);
+  if (error != std::errc()) return std::nullopt;
+  std::string unit(end, last);
+  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::toupper(c); });
+  for (const SizeUnit& known : kSizeUnits) {
+    const double bytes = number * known.bytes;
+    if (unit == known.name && bytes >= 1 && bytes <= kMaxSize) return static_cast<uint64_t>(bytes);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string nearest(const std::string& given, const std::vector<std::string>& candidates) {
@@ -70,109 +92,121 @@ std::string nearest(const std::string& given, const std::vector<std::string>& ca
   return best;
 }
 
+std::string with_default(std::string help, const std::string& value) {
+  const size_t place = help.find("{}");
+  return place == std::string::npos ? help : help.replace(place, 2, value);
+}
+
 Options::Options(std::string command, std::string operands, std::string about)
     : command_(std::move(command)), operands_text_(std::move(operands)), about_(std::move(about)) {
   groups_.push_back("Options");
 }
 
-Options& Options::group(std::string title) {
-  groups_.push_back(std::move(title));
+size_t Options::group_index(const std::string& title) {
+  const auto found = std::find(groups_.begin(), groups_.end(), title);
+  if (found != groups_.end()) return static_cast<size_t>(found - groups_.begin());
+  groups_.push_back(title);
+  return groups_.size() - 1;
+}
+
+Options& Options::group(const std::string& title) {
+  group_ = group_index(title);
   return *this;
 }
 
 Options& Options::add(const std::string& name, const std::string& meta, const std::string& help,
-                      std::function<void(const std::string&)> set) {
+                      std::function<Fault(const std::string&)> read) {
   const size_t comma = name.find(',');
   Option option;
   option.name = name.substr(0, comma);
   if (comma != std::string::npos) option.letter = name.substr(comma + 1);
   option.meta = meta;
   option.help = help;
-  option.group = groups_.size() - 1;
-  option.set = std::move(set);
+  option.group = group_;
+  option.read = std::move(read);
   options_.push_back(std::move(option));
   return *this;
 }
 
 Options& Options::flag(const std::string& name, const std::string& help, bool& target) {
-  return add(name, "", help, [&target](const std::string&) { target = true; });
+  return add(name, "", help, [&target](const std::string&) {
+    target = true;
+    return Fault();
+  });
 }
 
 Options& Options::text(const std::string& name, const std::string& meta, const std::string& help, std::string& target) {
-  return add(name, meta, help, [&target](const std::string& value) { target = value; });
+  return add(name, meta, help, [&target](const std::string& value) {
+    target = value;
+    return Fault();
+  });
 }
 
 Options& Options::text(const std::string& name, const std::string& meta, const std::string& help,
                        std::optional<std::string>& target) {
-  return add(name, meta, help, [&target](const std::string& value) { target = value; });
+  return add(name, meta, help, [&target](const std::string& value) {
+    target = value;
+    return Fault();
+  });
 }
 
 Options& Options::texts(const std::string& name, const std::string& meta, const std::string& help,
                         std::vector<std::string>& target) {
-  add(name, meta, help, [&target](const std::string& value) { target.push_back(value); });
+  add(name, meta, help, [&target](const std::string& value) {
+    target.push_back(value);
+    return Fault();
+  });
   options_.back().repeatable = true;
   return *this;
 }
 
-uint64_t Options::parse_integer(const std::string& name, std::string_view value, uint64_t minimum,
-                                uint64_t maximum) const {
-  uint64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < minimum || number > maximum) {
-    fail_usage(message("--", name, ": \"", printable(value), "\" is not an integer in [", minimum, ", ", maximum, "]"));
-  }
-  return number;
-}
-
 Options& Options::integer(const std::string& name, const std::string& meta, const std::string& help, uint64_t minimum,
                           uint64_t maximum, uint64_t& target) {
-  return add(name, meta, help, [this, name, minimum, maximum, &target](const std::string& value) {
-    target = parse_integer(name, value, minimum, maximum);
-  });
+  return add(name, meta, help,
+             [=, &target](const std::string& value) { return read_integer(value, minimum, maximum, target); });
 }
 
 Options& Options::integer(const std::string& name, const std::string& meta, const std::string& help, uint64_t minimum,
                           uint64_t maximum, std::optional<uint64_t>& target) {
-  return add(name, meta, help, [this, name, minimum, maximum, &target](const std::string& value) {
-    target = parse_integer(name, value, minimum, maximum);
+  return add(name, meta, help, [=, &target](const std::string& value) {
+    uint64_t number = 0;
+    Fault fault = read_integer(value, minimum, maximum, number);
+    if (fault.empty()) target = number;
+    return fault;
   });
 }
 
 Options& Options::integers(const std::string& name, const std::string& meta, const std::string& help, uint64_t minimum,
                            uint64_t maximum, std::vector<uint32_t>& target) {
-  return add(name, meta, help, [this, name, minimum, maximum, &target](const std::string& value) {
+  return add(name, meta, help, [=, &target](const std::string& value) {
     target.clear();
-    for (size_t begin = 0; begin <= value.size();) {
+    Fault fault;
+    for (size_t begin = 0; begin <= value.size() && fault.empty();) {
       const size_t end = std::min(value.find(',', begin), value.size());
-      const std::string_view item = std::string_view(value).substr(begin, end - begin);
-      target.push_back(static_cast<uint32_t>(parse_integer(name, item, minimum, maximum)));
+      uint64_t number = 0;
+      fault = read_integer(std::string_view(value).substr(begin, end - begin), minimum, maximum, number);
+      target.push_back(static_cast<uint32_t>(number));
       begin = end + 1;
     }
+    return fault;
   });
 }
 
 Options& Options::number(const std::string& name, const std::string& meta, const std::string& help, double minimum,
                          double maximum, std::optional<double>& target) {
-  return add(name, meta, help, [this, name, minimum, maximum, &target](const std::string& value) {
+  return add(name, meta, help, [=, &target](const std::string& value) {
     double number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || !(number >= minimum && number <= maximum)) {
-      fail_usage(message("--", name, ": \"", printable(value), "\" is not a number in [", to_text(Json(minimum)), ", ",
-                         to_text(Json(maximum)), "]"));
-    }
-    target = number;
+    Fault fault = read_number(value, minimum, maximum, number);
+    if (fault.empty()) target = number;
+    return fault;
   });
 }
 
-Options& Options::choice(const std::string& name, const std::string& help, const std::vector<std::string>& choices,
-                         std::string& target) {
-  std::string meta;
-  for (const std::string& each : choices) meta += (meta.empty() ? "" : "|") + each;
-  return add(name, meta, help, [this, name, meta, choices, &target](const std::string& value) {
-    if (std::find(choices.begin(), choices.end(), value) == choices.end()) {
-      fail_usage(message("--", name, ": \"", printable(value), "\" is not one of ", meta));
-    }
-    target = value;
+Options& Options::bytes(const std::string& name, const std::string& help, std::optional<uint64_t>& target) {
+  return add(name, "SIZE", help, [&target](const std::string& value) {
+    target = bytes_of(value);
+    return target ? Fault()
+                  : message("\"", printable(value), "\" is not a positive size such as 12MB, 800kB or 1234567");
   });
 }
 
@@ -180,6 +214,11 @@ Options& Options::operands(size_t minimum, size_t maximum, std::vector<std::stri
   min_operands_ = minimum;
   max_operands_ = maximum;
   operands_ = &target;
+  return *this;
+}
+
+Options& Options::given(std::set<std::string>& target) {
+  given_target_ = &target;
   return *this;
 }
 
@@ -215,8 +254,7 @@ bool Options::parse(const std::vector<std::string>& args) {
       known.add_options()(name.c_str(), po::value<std::string>(), "");
     }
   }
-  std::vector<std::string> given;
-  std::set<std::string> seen;
+  std::vector<std::string> operands;
   try {
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     const po::parsed_options parsed = po::command_line_parser(args).options(known).style(style).run();
@@ -227,24 +265,33 @@ bool Options::parse(const std::vector<std::string>& args) {
     }
     for (const po::option& one : parsed.options) {
       if (one.position_key >= 0) {
-        given.insert(given.end(), one.value.begin(), one.value.end());
+        operands.insert(operands.end(), one.value.begin(), one.value.end());
         continue;
       }
       const auto option =
           std::find_if(options_.begin(), options_.end(), [&](const Option& o) { return o.name == one.string_key; });
-      if (!seen.insert(option->name).second && !option->repeatable) {
+      if (!given_.insert(option->name).second && !option->repeatable) {
         fail_usage(message("--", option->name, " is given twice"));
       }
-      option->set(one.value.empty() ? std::string() : one.value[0]);
+      const Fault fault = option->read(one.value.empty() ? std::string() : one.value[0]);
+      if (!fault.empty()) fail_usage(message("--", option->name, ": ", fault));
     }
   } catch (const po::unknown_option& error) {
     fail_unknown(error.get_option_name());
   } catch (const po::error& error) {
     fail_usage(error.what());
   }
-  check_operands(given);
-  if (operands_ != nullptr) *operands_ = given;
+  check_operands(operands);
+  if (operands_ != nullptr) *operands_ = operands;
+  if (given_target_ != nullptr) *given_target_ = given_;
   return true;
+}
+
+std::string Options::first_given(const std::string& heading) const {
+  for (const Option& option : options_) {
+    if (groups_[option.group] == heading && given_.contains(option.name)) return option.name;
+  }
+  return {};
 }
 
 std::string Options::help() const {

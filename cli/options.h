@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "compress/job/setting.h"
 
 namespace lathe::cli {
 
@@ -17,8 +20,8 @@ class Options {
   /// `command` is "compress bench" and stands in messages; `operands` is "FILE..." and stands in the usage line.
   Options(std::string command, std::string operands, std::string about);
 
-  /// A heading in the help for the options that follow.
-  Options& group(std::string title);
+  /// The heading in the help for the options that follow; a heading that is there already goes on.
+  Options& group(const std::string& title);
   Options& flag(const std::string& name, const std::string& help, bool& target);
   Options& text(const std::string& name, const std::string& meta, const std::string& help, std::string& target);
   Options& text(const std::string& name, const std::string& meta, const std::string& help,
@@ -37,15 +40,29 @@ class Options {
   /// A number in [minimum, maximum].
   Options& number(const std::string& name, const std::string& meta, const std::string& help, double minimum,
                   double maximum, std::optional<double>& target);
-  /// One of `choices`.
-  Options& choice(const std::string& name, const std::string& help, const std::vector<std::string>& choices,
-                  std::string& target);
+  /// A size of at least one byte: a decimal number, and a unit of powers of 1000, as in "12MB", "1.5GB" or "800000".
+  Options& bytes(const std::string& name, const std::string& help, std::optional<uint64_t>& target);
+  /// One of the names of an enumeration; the target is the enumeration or an optional of it.
+  template <class E, size_t count, class Target>
+  Options& choice(const std::string& name, const std::string& help, const NamedValues<E, count>& names, Target& target);
+  /// A setting of a recipe, under its own heading; the headings of options that follow are not changed. `setting` and
+  /// `owner` outlive this. The default in the help is the value that `owner` has now.
+  template <class Owner>
+  Options& setting(const Setting<Owner>& setting, Owner& owner);
+  /// A setting under the heading of the options around it, with the name that this command has for it.
+  template <class Owner>
+  Options& setting(const Setting<Owner>& setting, Owner& owner, const std::string& name);
   /// What stands without an option; at least `minimum` and at most `maximum` of them.
   Options& operands(size_t minimum, size_t maximum, std::vector<std::string>& target);
+
+  /// Where parse() puts the names of the options that it finds, without dashes.
+  Options& given(std::set<std::string>& target);
 
   /// Fills in the targets. False: --help was asked for and has been written to standard output.
   bool parse(const std::vector<std::string>& args);
   std::string help() const;
+  /// The first option under that heading that parse() found; empty when there was none.
+  std::string first_given(const std::string& heading) const;
 
  private:
   struct Option {
@@ -55,26 +72,59 @@ class Options {
     std::string help;
     size_t group = 0;
     bool repeatable = false;
-    std::function<void(const std::string& value)> set;
+    std::function<Fault(const std::string& value)> read;
   };
   Options& add(const std::string& name, const std::string& meta, const std::string& help,
-               std::function<void(const std::string& value)> set);
+               std::function<Fault(const std::string& value)> read);
+  size_t group_index(const std::string& title);
   [[noreturn]] void fail_usage(const std::string& text) const;
   [[noreturn]] void fail_unknown(const std::string& given) const;
-  uint64_t parse_integer(const std::string& name, std::string_view value, uint64_t minimum, uint64_t maximum) const;
   void check_operands(const std::vector<std::string>& given) const;
 
   std::string command_;
   std::string operands_text_;
   std::string about_;
   std::vector<std::string> groups_;
+  size_t group_ = 0;  // of the options that follow
   std::vector<Option> options_;
+  std::set<std::string> given_;
+  std::set<std::string>* given_target_ = nullptr;
   size_t min_operands_ = 0;
   size_t max_operands_ = 0;
   std::vector<std::string>* operands_ = nullptr;
 };
 
+/// Help with the value of a setting in the place of "{}".
+std::string with_default(std::string help, const std::string& value);
+
 /// The candidate that is a few slips of the finger away from `given`; empty when none is.
 std::string nearest(const std::string& given, const std::vector<std::string>& candidates);
+
+template <class E, size_t count, class Target>
+Options& Options::choice(const std::string& name, const std::string& help, const NamedValues<E, count>& names,
+                         Target& target) {
+  return add(name, names.list("|"), help, [names = names.rows(), &target](const std::string& text) {
+    const std::optional<E> value = find_value(names, text);
+    if (value) target = *value;
+    return value ? Fault() : not_one_of(text, join_names(names, "|"));
+  });
+}
+
+template <class Owner>
+Options& Options::setting(const Setting<Owner>& setting, Owner& owner) {
+  const size_t following = group_;
+  group_ = group_index(kSettingGroups.name(setting.group));
+  this->setting(setting, owner, setting.name);
+  group_ = following;
+  return *this;
+}
+
+template <class Owner>
+Options& Options::setting(const Setting<Owner>& setting, Owner& owner, const std::string& name) {
+  add(name, setting.meta, with_default(setting.help, setting.show ? setting.show(owner) : std::string()),
+      [&setting, &owner](const std::string& text) { return setting.read(owner, text); });
+  options_.back().repeatable = setting.repeatable;
+  return *this;
+}
 
 }  // namespace lathe::cli

@@ -59,7 +59,7 @@ bool check_kind(const std::vector<const Model*>& models, const SpeedGrid& grid) 
                   {"prompt", !grid.prompts.empty(), true},
                   {"generate", !grid.generated.empty(), true},
                   {"depth", grid.depth != 0, true},
-                  {"cache", !grid.cache.empty(), true}};
+                  {"cache", grid.cache.has_value(), true}};
   for (const auto& option : kOptions) {
     if (!option.given || option.for_decoders == decoders) continue;
     fail(Errc::usage, message("--", option.name, " is for models that ", decoders ? "do not generate" : "generate",
@@ -70,7 +70,7 @@ bool check_kind(const std::vector<const Model*>& models, const SpeedGrid& grid) 
 
 std::vector<Case> decoder_cases(const SpeedGrid& grid, size_t longest) {
   const auto depth = static_cast<uint32_t>(grid.depth);
-  const CacheType cache = grid.cache == "int8" ? CacheType::int8 : CacheType::f16;
+  const CacheType cache = grid.cache.value_or(CacheType::f16);
   const size_t room = longest > depth ? longest - depth : 1;
   std::vector<Case> cases;
   const auto add = [&](SpeedKind kind, uint32_t tokens, uint32_t batch, uint32_t threads) {
@@ -129,7 +129,7 @@ void add_speed_options(Options& options, SpeedGrid& grid) {
       .integers("generate", "LIST", "of a decoder: tokens to add one by one (default 64; 0: none)", 0, kMaxLength,
                 grid.generated)
       .integer("depth", "N", "of a decoder: tokens in its cache before them (default 0)", 0, kMaxLength, grid.depth)
-      .choice("cache", "of a decoder: how its cache keeps keys and values (default f16)", {"f16", "int8"}, grid.cache)
+      .choice("cache", "of a decoder: how its cache keeps keys and values (default f16)", kCacheTypes, grid.cache)
       .integers("threads", "LIST", "threads to use (default: all cores)", 1, kMaxThreads, grid.threads)
       .integer("runs", "N", "timed runs of each case (default: as many as a second takes, at least 20, of a decoder 5)",
                1, kMaxRuns, grid.runs);
@@ -168,7 +168,7 @@ uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& 
   if (!grid.lengths.empty()) args.insert(args.end(), {"--length", largest(grid.lengths)});
   if (!grid.prompts.empty()) args.insert(args.end(), {"--prompt", largest(grid.prompts)});
   if (!grid.generated.empty()) args.insert(args.end(), {"--generate", largest(grid.generated)});
-  if (!grid.cache.empty()) args.insert(args.end(), {"--cache", grid.cache});
+  if (grid.cache) args.insert(args.end(), {"--cache", kCacheTypes.name(*grid.cache)});
   if (grid.depth > 0) args.insert(args.end(), {"--depth", std::to_string(grid.depth)});
   if (*std::max_element(grid.threads.begin(), grid.threads.end()) > 0) {
     args.insert(args.end(), {"--threads", largest(grid.threads)});

@@ -2,6 +2,7 @@
 // What several commands share about speed: which cases, and measuring several files in turn.
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct SpeedGrid {
   std::vector<uint32_t> prompts;        // of decoders: 128 and 512, as far as the models take them; 0: none
   std::vector<uint32_t> generated;      // of decoders, tokens one by one: 64; 0: none
   uint64_t depth = 0;                   // of decoders: tokens in the cache before those that are timed
-  std::string cache;                    // of decoders: "f16", "int8", or empty: f16
+  std::optional<CacheType> cache;       // of decoders; absent: f16
   std::vector<uint32_t> threads = {0};  // 0: all cores
   uint64_t runs = 0;                    // of each case; 0: as many as a second takes, at least 20 (of decoders 5)
 };

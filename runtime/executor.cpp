@@ -43,8 +43,6 @@ const DeviceRow& runnable_row(Device device) {
   return row;
 }
 
-constexpr std::array<const char*, 2> kCacheTypes = {"f16", "int8"};
-
 }  // namespace
 
 const char* device_name(Device device) noexcept { return row_of(device).name; }
@@ -55,8 +53,6 @@ Device parse_device(const std::string& name) {
   }
   fail(Errc::usage, message("device \"", name, "\" is unknown; the devices are ", names_of(false)));
 }
-
-const char* cache_type_name(CacheType type) noexcept { return kCacheTypes[static_cast<size_t>(type)]; }
 
 std::unique_ptr<Executor> make_executor(Device device, const Program& program, const WeightLookup& weights) {
   return runnable_row(device).make(program, weights);

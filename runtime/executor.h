@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "formats/artifact/encoding.h"
+#include "formats/artifact/named_values.h"
 #include "formats/artifact/program.h"
 #include "runtime/batch.h"
 
@@ -23,8 +24,7 @@ Device parse_device(const std::string& name);
 
 /// How keys and values are kept in a cache: as f16, or as int8 with one scale for each head of each token.
 enum class CacheType : uint8_t { f16, int8 };
-/// "f16", "int8"
-const char* cache_type_name(CacheType type) noexcept;
+inline constexpr NamedValues<CacheType, 2> kCacheTypes = {{{CacheType::f16, "f16"}, {CacheType::int8, "int8"}}};
 
 /// Finds the weight of that name. The planes that it returns stay valid as long as the model.
 using WeightLookup = std::function<EncodedTensor(const std::string& name)>;

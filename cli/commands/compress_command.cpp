@@ -1,8 +1,6 @@
 // compress MODEL: the main command. Reads a checkpoint, compresses it, writes the artifact, proves and reports it.
 
-#include <cctype>
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 
 #include "cli/commands.h"
@@ -23,27 +21,6 @@
 namespace lathe::cli {
 namespace {
 
-uint64_t parse_size(const std::string& text) {
-  size_t end = 0;
-  double number = -1;
-  try {
-    number = std::stod(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
-  std::string unit = text.substr(end);
-  for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  const double factor = unit.empty() || unit == "B" ? 1
-                        : unit == "KB"              ? 1e3
-                        : unit == "MB"              ? 1e6
-                        : unit == "GB"              ? 1e9
-                                                    : 0;
-  if (end == 0 || !(number > 0) || !std::isfinite(number) || factor == 0) {
-    fail(Errc::usage, message("--max-size ", text, ": expected a positive size such as 12MB, 800kB or 1234567"));
-  }
-  return static_cast<uint64_t>(number * factor);
-}
-
 VerifyOptions verify_options(const CompressArguments& a) {
   VerifyOptions options;
   if (a.eval) options.task = parse_task_spec(*a.eval, "--eval");
@@ -58,8 +35,7 @@ VerifyOptions verify_options(const CompressArguments& a) {
 }
 
 Gates make_gates(const CompressArguments& a) {
-  Gates gates{a.max_drop, a.min_speedup, {}};
-  if (a.max_size) gates.max_size_bytes = parse_size(*a.max_size);
+  const Gates gates{a.max_drop, a.min_speedup, a.max_size};
   if (a.min_speedup && a.no_bench) fail(Errc::usage, "--min-speedup needs speed, which --no-bench leaves out");
   return gates;
 }
@@ -68,7 +44,7 @@ Gates make_gates(const CompressArguments& a) {
 void check_output(const CompressArguments& a, const SourceModel& source, const VerifyOptions& proof) {
   const std::filesystem::path output = *a.output;
   check_writable(output);
-  std::vector<std::filesystem::path> inputs = {a.calibrate.value_or(""), a.training.distill.value_or(""),
+  std::vector<std::filesystem::path> inputs = {a.recipe.calibration_file, a.recipe.training.data_file,
                                                proof.task ? proof.task->file : "", proof.texts_file};
   for (const SourceFile& file : source.checkpoint->files()) inputs.emplace_back(file.path);
   if (std::filesystem::is_directory(source.path)) {

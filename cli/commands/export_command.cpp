@@ -1,6 +1,5 @@
 // compress export FILE: an artifact in the format of other programs.
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -16,10 +15,13 @@
 namespace lathe::cli {
 namespace {
 
+enum class ExportFormat { gguf };
+constexpr NamedValues<ExportFormat, 1> kExportFormats = {{{ExportFormat::gguf, "gguf"}}};
+
 struct ExportArguments {
   std::vector<std::string> files;
-  std::string format = "gguf";
-  std::string type = "q8_0";
+  ExportFormat format = ExportFormat::gguf;
+  GgufExportType type = GgufExportType::q8_0;
   std::optional<std::string> output;
   bool force = false;
   bool json = false;
@@ -32,11 +34,11 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
       "Writes the model of an artifact, a decoder, as a GGUF file for the programs that read those. Weights "
       "are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the product "
       "of its two factors.");
-  options.choice("to", "the format", {"gguf"}, a.format)
+  options.choice("to", "the format", kExportFormats, a.format)
       .choice("type",
               "of linear weights; norms and biases are F32. With q4_0 the token table and the head are Q8_0. Int8 "
               "weights become Q8_0, and int4 weights with groups of 32 become Q4_0, without being rounded again",
-              gguf_export_types(), a.type)
+              kGgufExportTypes, a.type)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)
       .flag("json", "one JSON object on standard output", a.json)
@@ -56,11 +58,6 @@ void check_output(const ExportArguments& a) {
   }
 }
 
-GgufExportType type_named(const std::string& name) {
-  const std::vector<std::string>& names = gguf_export_types();
-  return static_cast<GgufExportType>(std::find(names.begin(), names.end(), name) - names.begin());
-}
-
 Json to_json(const ExportArguments& a, const GgufExport& result) {
   Json types = Json::object();
   for (const auto& [type, tensors] : result.types) types.set(type, tensors);
@@ -68,8 +65,8 @@ Json to_json(const ExportArguments& a, const GgufExport& result) {
                        {"command", "export"},
                        {"file", a.files[0]},
                        {"output", *a.output},
-                       {"format", a.format},
-                       {"type", a.type},
+                       {"format", kExportFormats.name(a.format)},
+                       {"type", kGgufExportTypes.name(a.type)},
                        {"architecture", result.architecture},
                        {"bytes", result.bytes},
                        {"tensors", std::move(types)},
@@ -92,7 +89,7 @@ int export_command(const std::vector<std::string>& args) {
   if (!a.output) fail(Errc::usage, "expected -o FILE");
   const Artifact artifact = Artifact::open(a.files[0]);
   check_output(a);
-  const GgufExport result = export_gguf(artifact, type_named(a.type), *a.output);
+  const GgufExport result = export_gguf(artifact, a.type, *a.output);
   if (a.json) {
     write_json(to_json(a, result));
     return kExitDone;

@@ -29,16 +29,25 @@ namespace {
 // Rows go out after so many texts, so that memory stays bounded and a reader sees the first ones soon.
 constexpr size_t kTextsPerWrite = 1024;
 
+// How rows of numbers or labels are written.
+enum class RowFormat { tsv, json, f32 };
+constexpr NamedValues<RowFormat, 3> kRowFormats = {
+    {{RowFormat::tsv, "tsv"}, {RowFormat::json, "json"}, {RowFormat::f32, "f32"}}};
+
+constexpr const char* kEmbeddingHeading = "Of a model that embeds or classifies";
+
 struct RunArguments {
   std::vector<std::string> files;
   std::vector<std::string> texts;
   std::optional<std::string> input;
   std::optional<std::string> output;
-  std::string format;  // empty: tsv
+  RowFormat format = RowFormat::tsv;
   GenerateArguments generate;
   uint64_t threads = 0;
   bool json = false;
   bool quiet = false;
+  std::string embedding_option;   // the first one given that is only for models that embed or classify, or empty
+  std::string generation_option;  // that is only for models that generate, or empty
 };
 
 bool parse(const std::vector<std::string>& args, RunArguments& run) {
@@ -52,18 +61,20 @@ bool parse(const std::vector<std::string>& args, RunArguments& run) {
       .flag("json", "one JSON object on standard output", run.json)
       .flag("quiet,q", "no progress and no statistics", run.quiet)
       .operands(1, 1, run.files);
-  options.group("Of a model that embeds or classifies")
+  options.group(kEmbeddingHeading)
       .texts("text,t", "TEXT", "a text; may be given several times", run.texts)
       .text("output,o", "FILE", "where the rows go (default: standard output)", run.output)
       .choice(
           "format,f",
           "how rows are written (default tsv); f32 is the numbers (of a classifier all probabilities), little-endian",
-          {"tsv", "json", "f32"}, run.format);
+          kRowFormats, run.format);
   add_generate_options(options, run.generate);
   if (!options.parse(args)) return false;
+  run.embedding_option = options.first_given(kEmbeddingHeading);
+  run.generation_option = options.first_given(kGenerationHeading);
   if (!run.texts.empty() && run.input) fail(Errc::usage, "--text and --input cannot be given together");
   if (!run.generate.prompts.empty() && run.input) fail(Errc::usage, "--prompt and --input cannot be given together");
-  if (run.format == "f32" && !run.output && ::isatty(STDOUT_FILENO) == 1) {
+  if (run.format == RowFormat::f32 && !run.output && ::isatty(STDOUT_FILENO) == 1) {
     fail(Errc::usage, "--format f32 writes binary, not to a terminal: give --output");
   }
   return true;
@@ -115,11 +126,11 @@ void append_row(std::string& out, const float* row, size_t width, char separator
 }
 
 // Rows [first, first + count) in the format that was asked for; JSON is one object over all calls.
-std::string format_rows(const std::string& format, const std::vector<float>& rows, size_t width, size_t first) {
-  if (format == "f32") return {reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float)};
+std::string format_rows(RowFormat format, const std::vector<float>& rows, size_t width, size_t first) {
+  if (format == RowFormat::f32) return {reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float)};
   std::string out;
   for (size_t at = 0; at < rows.size(); at += width) {
-    if (format == "json") {
+    if (format == RowFormat::json) {
       out += first + at == 0 ? "[" : ",\n[";
       append_row(out, &rows[at], width, ',');
       out += ']';
@@ -144,14 +155,14 @@ void softmax(std::vector<float>& rows, size_t width) {
 }
 
 // Predictions of a classifier from rows of probabilities, like format_rows.
-std::string format_labels(const std::string& format, const std::vector<float>& rows,
-                          const std::vector<std::string>& labels, size_t first) {
+std::string format_labels(RowFormat format, const std::vector<float>& rows, const std::vector<std::string>& labels,
+                          size_t first) {
   const size_t width = labels.size();
-  if (format == "f32") return format_rows(format, rows, width, first);
+  if (format == RowFormat::f32) return format_rows(format, rows, width, first);
   std::string out;
   for (size_t at = 0; at < rows.size(); at += width) {
     const size_t top = largest(&rows[at], width);
-    if (format == "json") {
+    if (format == RowFormat::json) {
       out += first + at == 0 ? "{\"label\":" : ",\n{\"label\":";
       out += to_text(Json(labels[top])) + ",\"probability\":";
       append_number(out, rows[at + top]);
@@ -201,14 +212,10 @@ void check_finite(const std::vector<float>& rows, const std::string& file) {
 
 // An option of the other kind of model is a mistake.
 void check_options(const RunArguments& run, bool generates) {
-  const char* wrong = run.generate.first_given();
-  if (generates) {
-    wrong = !run.texts.empty() ? "text" : run.output ? "output" : !run.format.empty() ? "format" : nullptr;
-  }
-  if (wrong == nullptr) return;
-  fail(Errc::usage,
-       message("--", wrong, " is for models that ", generates ? "embed or classify" : "generate text", ", which ",
-               run.files[0], " does not", wrong == std::string("text") ? ": give --prompt" : ""));
+  const std::string& wrong = generates ? run.embedding_option : run.generation_option;
+  if (wrong.empty()) return;
+  fail(Errc::usage, message("--", wrong, " is for models that ", generates ? "embed or classify" : "generate text",
+                            ", which ", run.files[0], " does not", wrong == "text" ? ": give --prompt" : ""));
 }
 
 // All of the input is one prompt, without the line end of its last line.
@@ -239,7 +246,7 @@ void embed_lines(const RunArguments& run, const Model& model, const Task& task) 
   const bool rows_on_terminal = !run.output && ::isatty(STDOUT_FILENO) == 1;
   TerminalProgress progress(run.quiet || rows_on_terminal);
   progress.stage(task.classifies() ? "classify" : "embed", texts.size());
-  if (run.format == "json") sink.write(json_begin(task, texts.size(), width));
+  if (run.format == RowFormat::json) sink.write(json_begin(task, texts.size(), width));
   for (size_t first = 0; first < texts.size(); first += kTextsPerWrite) {
     const size_t last = std::min(texts.size(), first + kTextsPerWrite);
     std::vector<float> rows =
@@ -253,7 +260,7 @@ void embed_lines(const RunArguments& run, const Model& model, const Task& task) 
     }
     progress.advance(last);
   }
-  if (run.format == "json") sink.write("]}\n");
+  if (run.format == RowFormat::json) sink.write("]}\n");
   sink.finish();
 }
 
@@ -269,7 +276,7 @@ int run_command(const std::vector<std::string>& args) {
     generate_text(model, {run.files[0], read_prompts(run), run.generate, run.threads, run.json, run.quiet});
     return kExitDone;
   }
-  if (run.json) run.format = "json";
+  if (run.json) run.format = RowFormat::json;
   embed_lines(run, model, task);
   return kExitDone;
 }

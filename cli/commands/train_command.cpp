@@ -1,7 +1,5 @@
 // compress train MODEL: fine-tunes a classifier on labelled texts and writes it as a model folder.
 
-#include <algorithm>
-
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/options.h"
@@ -21,15 +19,31 @@ namespace {
 
 struct TrainArguments {
   std::vector<std::string> models;
-  std::optional<std::string> data, output, eval, resume;
-  std::optional<uint64_t> steps;
-  std::optional<double> minutes, learning_rate, held_out;
-  uint64_t batch = 32, length = 128, seed = 0, threads = 0;
-  std::string device = "auto";
+  std::optional<std::string> data, output, eval;
+  TrainingRecipe recipe;
+  std::set<std::string> given;  // names of the options
+  uint64_t threads = 0;
   bool json = false, quiet = false;
+
+  TrainArguments() {
+    recipe.batch = 32;
+    recipe.length = 128;
+  }
 };
 
-const std::vector<std::string> kDevices = {"auto", "cpu", "cuda"};  // in the order of TrainingDevice
+// The settings of training that it takes, under the names that it has for them.
+constexpr std::pair<const char*, const char*> kSettings[] = {
+    {"steps", "steps"},   {"minutes", "minutes"},     {"learning-rate", "learning-rate"},
+    {"batch", "batch"},   {"train-length", "length"}, {"held-out", "held-out"},
+    {"resume", "resume"}, {"device", "device"}};
+
+void add_settings(Options& options, TrainingRecipe& recipe) {
+  for (const auto& [name, here] : kSettings) {
+    for (const Setting<TrainingRecipe>& setting : training_settings()) {
+      if (setting.name == name) options.setting(setting, recipe, here);
+    }
+  }
+}
 
 bool parse(const std::vector<std::string>& args, TrainArguments& train) {
   Options options("compress train", "MODEL --data cls:FILE -o FOLDER",
@@ -39,25 +53,21 @@ bool parse(const std::vector<std::string>& args, TrainArguments& train) {
   options.text("data", "cls:FILE", "lines of text TAB label", train.data)
       .text("output,o", "FOLDER", "the model folder to write", train.output)
       .text("eval", "cls:FILE", "other labelled texts on which the trained model is measured", train.eval);
-  options.group("Training")
-      .integer("steps", "N", "steps to train (default 300)", 1, 100'000'000, train.steps)
-      .number("minutes", "M", "time to train, instead of --steps", 0.01, 525'600, train.minutes)
-      .number("learning-rate", "X", "at its peak (default 0.0001)", 1e-9, 1, train.learning_rate)
-      .integer("batch", "N", "texts of one step (default 32)", 1, 65536, train.batch)
-      .integer("length", "N", "tokens of one text at most (default 128)", 3, 65536, train.length)
-      .number("held-out", "S", "share of the texts to check on (default 0.05)", 0, 0.25, train.held_out)
-      .integer("seed", "N", "of the head's first weights and the order of texts (default 0)", 0, UINT32_MAX, train.seed)
-      .text("resume", "DIR", "keep the state of training there, and go on from it if there is one", train.resume)
-      .choice("device", "what to train on", kDevices, train.device);
+  options.group("Training");
+  add_settings(options, train.recipe);
+  options.integer("seed", "N", "of the head's first weights and the order of texts (default 0)", 0, UINT32_MAX,
+                  train.recipe.seed);
   options.group("Running")
       .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, train.threads)
       .flag("json", "one JSON object on standard output", train.json)
       .flag("quiet,q", "no progress and no text", train.quiet)
-      .operands(1, 1, train.models);
+      .operands(1, 1, train.models)
+      .given(train.given);
   if (!options.parse(args)) return false;
   if (!train.data) fail(Errc::usage, "expected --data cls:FILE; 'compress train --help' explains");
   if (!train.output) fail(Errc::usage, "expected -o FOLDER");
-  if (train.steps && train.minutes) fail(Errc::usage, "--steps cannot go with --minutes: only one ends the training");
+  if (train.given.contains("steps") && train.given.contains("minutes"))
+    fail(Errc::usage, "--steps cannot go with --minutes: only one ends the training");
   return true;
 }
 
@@ -68,18 +78,8 @@ TaskSpec labelled_file(const std::string& text, const std::string& option) {
 }
 
 TrainingRecipe make_recipe(const TrainArguments& train, const std::string& data_file) {
-  TrainingRecipe recipe;
+  TrainingRecipe recipe = train.recipe;
   recipe.data_file = data_file;
-  recipe.steps = static_cast<uint32_t>(train.steps.value_or(0));
-  recipe.minutes = train.minutes.value_or(0);
-  recipe.learning_rate = train.learning_rate.value_or(0);
-  recipe.held_out = train.held_out.value_or(recipe.held_out);
-  recipe.batch = static_cast<uint32_t>(train.batch);
-  recipe.length = static_cast<uint32_t>(train.length);
-  recipe.seed = train.seed;
-  recipe.state_folder = train.resume.value_or("");
-  recipe.device =
-      static_cast<TrainingDevice>(std::find(kDevices.begin(), kDevices.end(), train.device) - kDevices.begin());
   validate(recipe);
   return recipe;
 }
@@ -126,7 +126,7 @@ int train_command(const std::vector<std::string>& args) {
   const TaskSpec data = labelled_file(*train.data, "--data");
   const std::optional<TaskSpec> proof = train.eval ? std::optional(labelled_file(*train.eval, "--eval")) : std::nullopt;
   const TrainingRecipe recipe = make_recipe(train, data.file);
-  SourceModel model = make_classifier(train.models[0], data.file, train.seed);
+  SourceModel model = make_classifier(train.models[0], data.file, recipe.seed);
   std::optional<LabelledTask> task;
   if (proof) {
     task = read_task(*proof, model.task, model.name);

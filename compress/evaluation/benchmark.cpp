@@ -105,7 +105,7 @@ class DecoderContestant : public Contestant {
     speed.kind = case_.kind;
     speed.depth = case_.depth;
     speed.cache_bytes = cache_.bytes();
-    speed.cache = cache_type_name(case_.cache);
+    speed.cache = kCacheTypes.name(case_.cache);
   }
 
  private:

@@ -6,30 +6,47 @@
 #include <string>
 #include <vector>
 
+#include "compress/job/setting.h"
 #include "compress/methods/layer.h"
 #include "compress/training/training_recipe.h"
 #include "formats/json.h"
 
 namespace lathe {
 
+/// Whether the share holds in each layer, or over all of them together.
 enum class PruneScope { layer, global };
-enum class MethodChoice { automatic, magnitude_or_nearest, error_feedback };
+inline constexpr NamedValues<PruneScope, 2> kPruneScopes = {
+    {{PruneScope::layer, "layer"}, {PruneScope::global, "global"}}};
+
+/// automatic takes error feedback where there are statistics.
+enum class PruneChoice { automatic, magnitude, error_feedback };
+inline constexpr NamedValues<PruneChoice, 3> kPruneChoices = {
+    {{PruneChoice::automatic, "auto", "automatic"},
+     {PruneChoice::magnitude, "magnitude", "magnitude_or_nearest"},
+     {PruneChoice::error_feedback, "error-feedback", "error_feedback"}}};
+
+/// automatic tries both and keeps the better one, layer by layer.
+enum class QuantChoice { automatic, nearest, error_feedback };
+inline constexpr NamedValues<QuantChoice, 3> kQuantChoices = {
+    {{QuantChoice::automatic, "auto", "automatic"},
+     {QuantChoice::nearest, "nearest", "magnitude_or_nearest"},
+     {QuantChoice::error_feedback, "error-feedback", "error_feedback"}}};
 
 /// Encodes the weights whose name matches `pattern` differently from the rest; the first match wins.
 struct LayerRule {
   std::string pattern;   // a name, or "re:" and an ECMAScript regular expression that must match the whole name
-  std::string encoding;  // "f32", "f16", "int8", "int4" or "int4/64"
+  std::string encoding;  // "f32", "f16", "bf16", "int8", "int4" or "int4/64"
 };
 
 struct Recipe {
   double prune = 0;  // share of the linear weights that becomes zero
-  MethodChoice prune_method = MethodChoice::automatic;
+  PruneChoice prune_method = PruneChoice::automatic;
   PruneScope prune_scope = PruneScope::layer;
-  std::string quant = "f32";  // "f32", "f16", "int8", "int4"
+  std::string quant = "f32";  // an encoding as in LayerRule
   uint32_t group = kDefaultGroup;
-  MethodChoice quant_method = MethodChoice::automatic;
-  /// 8 or 16: what linear layers with integer weights round their inputs to; 0: 16 in the layers of a decoder where 8
-  /// would cost accuracy, otherwise 8.
+  QuantChoice quant_method = QuantChoice::automatic;
+  /// Bits to which linear layers with integer weights round their inputs: 8 or 16. 0 takes 16 in the layers of a
+  /// decoder where 8 would cost accuracy, and otherwise 8.
   uint32_t input_bits = 0;
   std::optional<uint32_t> low_rank;  // every linear layer whose product of factors is smaller is factored to this rank
   std::vector<LayerRule> layers;
@@ -45,6 +62,8 @@ struct Recipe {
   bool compresses() const {
     return prune > 0 || quant != "f32" || low_rank.has_value() || !layers.empty() || student.any();
   }
+  /// Whether weights are rounded to integers: quant or a layer rule is int8 or int4.
+  bool quantizes() const;
   /// Whether any method looks at what the layers read.
   bool needs_statistics() const;
   /// Whether the training engine is needed.
@@ -53,11 +72,16 @@ struct Recipe {
   bool needs_samples() const { return needs_statistics() || student.any() || recovery != Recovery::none; }
 };
 
-/// Throws Error{bad_recipe} naming field, value and bound.
+/// Everything that can be asked of a compression, training included, one row each. What a row needs is about the whole
+/// recipe.
+const std::vector<Setting<Recipe>>& recipe_settings();
+/// Throws Error{bad_recipe} naming setting, value and bound.
 void validate(const Recipe& recipe);
-/// Keys in fixed order; the paths of this machine are reduced to file names, so that bytes do not depend on them.
+/// Keys in the order of recipe_settings(). Paths are reduced to file names, so that bytes do not depend on folders of a
+/// machine.
 Json recipe_json(const Recipe& recipe);
-/// "int4/64" and the like; the default group for a bare "int4". Throws Error{bad_recipe}.
+/// Reads "int8", "int4/64" and the like; "int4" alone has the default group. Throws Error{bad_recipe} listing the
+/// encodings there are.
 Encoding parse_encoding(const std::string& text, uint32_t default_group);
 
 }  // namespace lathe

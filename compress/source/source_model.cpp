@@ -9,6 +9,7 @@
 #include <span>
 
 #include "compress/source/architectures.h"
+#include "formats/artifact/named_values.h"
 #include "formats/gguf/gguf_model.h"
 #include "formats/gguf/gguf_tokenizer.h"
 #include "formats/huggingface/hf_tokenizer.h"
@@ -222,8 +223,11 @@ SourceModel open_source(const std::filesystem::path& path, bool allow_requantize
 }
 
 const char* role_name(WeightRole role) {
-  constexpr const char* kNames[] = {"linear", "embedding", "head", "other"};
-  return kNames[static_cast<size_t>(role)];
+  constexpr NamedValues<WeightRole, 4> kNames = {{{WeightRole::linear, "linear"},
+                                                  {WeightRole::embedding, "embedding"},
+                                                  {WeightRole::head, "head"},
+                                                  {WeightRole::other, "other"}}};
+  return kNames.name(role);
 }
 
 std::map<std::string, WeightRole> weight_roles(const Program& program) {

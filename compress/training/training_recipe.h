@@ -4,16 +4,35 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "compress/job/setting.h"
 #include "formats/json.h"
 
 namespace lathe {
 
+/// blocks: block after block is tuned to give the outputs of the original.
 enum class Recovery { none, blocks };
-enum class Trainable { all, norms, adapters };  // all kept weights; norms and biases; low-rank adapters, merged after
+inline constexpr NamedValues<Recovery, 2> kRecoveries = {{{Recovery::none, "none"}, {Recovery::blocks, "blocks"}}};
+
+/// What distillation changes: all kept weights, norms and biases, or low-rank adapters that are merged at the end.
+enum class Trainable { all, norms, adapters };
+inline constexpr NamedValues<Trainable, 3> kTrainables = {
+    {{Trainable::all, "all"}, {Trainable::norms, "norms"}, {Trainable::adapters, "adapters"}}};
+
+/// one_shot prunes before distillation; cubic removes weights little by little while it runs.
 enum class PruneSchedule { one_shot, cubic };
-enum class TrainingPrecision { automatic, f32, bf16 };  // of the matrix products
+inline constexpr NamedValues<PruneSchedule, 2> kPruneSchedules = {
+    {{PruneSchedule::one_shot, "one-shot", "one_shot"}, {PruneSchedule::cubic, "cubic"}}};
+
+/// Of the matrix products.
+enum class TrainingPrecision { automatic, f32, bf16 };
+inline constexpr NamedValues<TrainingPrecision, 3> kTrainingPrecisions = {
+    {{TrainingPrecision::automatic, "auto"}, {TrainingPrecision::f32, "f32"}, {TrainingPrecision::bf16, "bf16"}}};
+
 enum class TrainingDevice { automatic, cpu, cuda };
+inline constexpr NamedValues<TrainingDevice, 3> kTrainingDevices = {
+    {{TrainingDevice::automatic, "auto"}, {TrainingDevice::cpu, "cpu"}, {TrainingDevice::cuda, "cuda"}}};
 
 /// A smaller program, its weights taken from the teacher. Counts of heads and neurons are per layer.
 struct StudentSpec {
@@ -60,9 +79,12 @@ struct TrainingRecipe {
 inline constexpr uint32_t kDefaultTrainingSteps = 300;
 inline constexpr uint32_t kMinTrainingTexts = 64;  // fewer cannot be split into a part to train and one to check on
 
-/// Throws Error{bad_recipe} naming field, value and bound.
+/// Everything that can be asked of training, one row each.
+const std::vector<Setting<TrainingRecipe>>& training_settings();
+/// Throws Error{bad_recipe} naming setting, value and bound.
 void validate(const TrainingRecipe& recipe);
-/// Keys in fixed order, without paths and without what does not change the result (state_folder, device of "auto").
+/// Keys in the order of training_settings(), without folders and without what does not change the result (the folder of
+/// the state, the device "auto").
 Json training_recipe_json(const TrainingRecipe& recipe);
 
 }  // namespace lathe

@@ -5,11 +5,16 @@
 #include <cmath>
 
 #include "formats/artifact/half.h"
+#include "formats/artifact/named_values.h"
 
 namespace lathe {
 namespace {
 
-constexpr std::array<const char*, kPlanes> kPlaneNames = {"values", "row_scales", "group_scales", "mask"};
+constexpr NamedValues<Plane, kPlanes> kPlaneNames = {{{Plane::values, "values"},
+                                                      {Plane::row_scales, "row_scales"},
+                                                      {Plane::group_scales, "group_scales"},
+                                                      {Plane::mask, "mask"}}};
+constexpr NamedValues<Sparsity, 2> kSparsityNames = {{{Sparsity::dense, "dense"}, {Sparsity::bitmask, "bitmask"}}};
 
 bool is_sparse(const EncodedTensor& t) { return t.encoding.sparsity == Sparsity::bitmask; }
 
@@ -101,17 +106,17 @@ EncodedTensor EncodedBuffer::view() const {
   return tensor;
 }
 
-const char* plane_name(Plane plane) { return kPlaneNames[static_cast<size_t>(plane)]; }
+const char* plane_name(Plane plane) { return kPlaneNames.name(plane); }
 
 std::string encoding_name(const Encoding& encoding) {
   std::string name = value_codec(encoding.values).name;
   if (encoding.group != 0) name += message("/", encoding.group);
-  return encoding.sparsity == Sparsity::bitmask ? name + "+bitmask" : name;
+  return encoding.sparsity == Sparsity::dense ? name : message(name, "+", kSparsityNames.name(encoding.sparsity));
 }
 
 bool is_known(const Encoding& encoding) {
-  const bool known =
-      static_cast<size_t>(encoding.values) < value_codecs().size() && encoding.sparsity <= Sparsity::bitmask;
+  const bool known = static_cast<size_t>(encoding.values) < value_codecs().size() &&
+                     static_cast<size_t>(encoding.sparsity) < kSparsityNames.rows().size();
   return known && value_codec(encoding.values).grouped == (encoding.group != 0);
 }
 

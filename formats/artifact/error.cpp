@@ -1,32 +1,24 @@
 #include "formats/artifact/error.h"
 
-namespace lathe {
+#include "formats/artifact/named_values.h"
 
-const char* errc_name(Errc code) noexcept {
-  switch (code) {
-    case Errc::internal:
-      return "internal";
-    case Errc::usage:
-      return "usage";
-    case Errc::malformed:
-      return "malformed";
-    case Errc::limit:
-      return "limit";
-    case Errc::no_input:
-      return "no_input";
-    case Errc::unsupported:
-      return "unsupported";
-    case Errc::cannot_create:
-      return "cannot_create";
-    case Errc::io:
-      return "io";
-    case Errc::bad_recipe:
-      return "bad_recipe";
-    case Errc::interrupted:
-      return "interrupted";
-  }
-  return "unknown";
-}
+namespace lathe {
+namespace {
+
+constexpr NamedValues<Errc, 10> kErrcNames = {{{Errc::internal, "internal"},
+                                               {Errc::usage, "usage"},
+                                               {Errc::malformed, "malformed"},
+                                               {Errc::limit, "limit"},
+                                               {Errc::no_input, "no_input"},
+                                               {Errc::unsupported, "unsupported"},
+                                               {Errc::cannot_create, "cannot_create"},
+                                               {Errc::io, "io"},
+                                               {Errc::bad_recipe, "bad_recipe"},
+                                               {Errc::interrupted, "interrupted"}}};
+
+}  // namespace
+
+const char* errc_name(Errc code) noexcept { return kErrcNames.name(code); }
 
 void fail(Errc code, const std::string& message) { throw Error(code, message); }
 

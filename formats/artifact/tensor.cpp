@@ -1,30 +1,30 @@
 #include "formats/artifact/tensor.h"
 
-#include <array>
-
 #include "formats/artifact/half.h"
+#include "formats/artifact/named_values.h"
 
 namespace lathe {
 namespace {
 
 struct DTypeRow {
+  DType value;
   const char* name;
   uint32_t bytes;
   bool is_float;
 };
-constexpr std::array<DTypeRow, 13> kDTypes = {{{"f32", 4, true},
-                                               {"f16", 2, true},
-                                               {"bf16", 2, true},
-                                               {"f64", 8, true},
-                                               {"i8", 1, false},
-                                               {"i16", 2, false},
-                                               {"i32", 4, false},
-                                               {"i64", 8, false},
-                                               {"u8", 1, false},
-                                               {"u16", 2, false},
-                                               {"u32", 4, false},
-                                               {"u64", 8, false},
-                                               {"bool", 1, false}}};
+constexpr EnumTable<DTypeRow, 13> kDTypes = {{{DType::f32, "f32", 4, true},
+                                              {DType::f16, "f16", 2, true},
+                                              {DType::bf16, "bf16", 2, true},
+                                              {DType::f64, "f64", 8, true},
+                                              {DType::i8, "i8", 1, false},
+                                              {DType::i16, "i16", 2, false},
+                                              {DType::i32, "i32", 4, false},
+                                              {DType::i64, "i64", 8, false},
+                                              {DType::u8, "u8", 1, false},
+                                              {DType::u16, "u16", 2, false},
+                                              {DType::u32, "u32", 4, false},
+                                              {DType::u64, "u64", 8, false},
+                                              {DType::boolean, "bool", 1, false}}};
 
 template <class Stored, class Convert>
 std::vector<float> convert(Bytes bytes, Convert to_float) {
@@ -35,9 +35,9 @@ std::vector<float> convert(Bytes bytes, Convert to_float) {
 
 }  // namespace
 
-const char* dtype_name(DType type) noexcept { return kDTypes[static_cast<size_t>(type)].name; }
-uint32_t dtype_bytes(DType type) noexcept { return kDTypes[static_cast<size_t>(type)].bytes; }
-bool is_float(DType type) noexcept { return kDTypes[static_cast<size_t>(type)].is_float; }
+const char* dtype_name(DType type) noexcept { return kDTypes[type].name; }
+uint32_t dtype_bytes(DType type) noexcept { return kDTypes[type].bytes; }
+bool is_float(DType type) noexcept { return kDTypes[type].is_float; }
 
 std::string shape_text(const Shape& shape) {
   std::string text = "[";

@@ -23,7 +23,8 @@ Recipe recipe_of(std::vector<std::string> args) {
   Options options("compress", "MODEL", "");
   add_compress_options(options, a);
   args.emplace_back("MODEL");
-  REQUIRE(options.parse(args));
+  const bool parsed = options.parse(args);
+  REQUIRE(parsed);
   return make_recipe(a);
 }
 
@@ -97,6 +98,39 @@ TEST_CASE("an option that would do nothing is an error naming what it needs", "[
   });
   expect_error(Errc::bad_recipe, {"distill"}, [] { recipe_of({"--distill", "a"}); });
   expect_error(Errc::bad_recipe, {"student", "depth=3"}, [] { recipe_of({"--student", "depth=3"}); });
+}
+
+TEST_CASE("options of methods are refused where there is nothing for them to do", "[cli][compress_options]") {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {"--prune-scope", "global"}, {"--prune-method", "magnitude"}, {"--prune-method", "auto"}}) {
+    expect_error(Errc::usage, {args[0], "does nothing without", "--prune"}, [&] { recipe_of(args); });
+    std::vector<std::string> with = args;
+    with.insert(with.end(), {"--prune", "0.5"});
+    CHECK_NOTHROW(recipe_of(with));
+  }
+  for (const std::vector<std::string>& args :
+       std::vector<std::vector<std::string>>{{"--quant-method", "nearest"}, {"--input-bits", "16"}}) {
+    for (const char* quant : {"f32", "f16", "bf16"}) {
+      std::vector<std::string> without = args;
+      without.insert(without.end(), {"--quant", quant});
+      expect_error(Errc::usage, {args[0], "does nothing without", "int8 or int4"}, [&] { recipe_of(without); });
+    }
+    std::vector<std::string> with = args;
+    with.insert(with.end(), {"--layer", "x=int4/64"});
+    CHECK_NOTHROW(recipe_of(with));
+  }
+  expect_error(Errc::usage, {"--group", "int4"}, [] { recipe_of({"--group", "64", "--quant", "int8"}); });
+  expect_error(Errc::usage, {"--group", "int4"}, [] { recipe_of({"--group", "64", "--quant", "int4/32"}); });
+  CHECK(recipe_of({"--group", "64", "--quant", "int4"}).group == 64);
+  CHECK(recipe_of({"--group", "64", "--layer", "x=int4"}).group == 64);
+}
+
+TEST_CASE("a layer rule is a pattern and an encoding", "[cli][compress_options]") {
+  const Recipe recipe = recipe_of({"--layer", "re:a=b.*=int8", "--layer", "c=f16"});
+  REQUIRE(recipe.layers.size() == 2);
+  CHECK(recipe.layers[0].pattern == "re:a=b.*");
+  CHECK(recipe.layers[0].encoding == "int8");
+  expect_error(Errc::usage, {"--layer", "\"x\"", "PATTERN=ENCODING"}, [] { recipe_of({"--layer", "x"}); });
 }
 
 TEST_CASE("a dry run says what would be trained, on how many texts", "[cli][compress_options]") {

@@ -10,6 +10,9 @@ namespace {
 
 using test::expect_error;
 
+enum class Form { tsv, json };
+constexpr NamedValues<Form, 2> kForms = {{{Form::tsv, "tsv"}, {Form::json, "json"}}};
+
 // One of each kind.
 struct Targets {
   bool json = false;
@@ -18,7 +21,8 @@ struct Targets {
   uint64_t threads = 0;
   std::vector<uint32_t> batch = {1, 8};
   std::optional<double> drop;
-  std::string format = "tsv";
+  Form format = Form::tsv;
+  std::optional<uint64_t> size;
   std::vector<std::string> files;
 
   bool parse(const std::vector<std::string>& args) {
@@ -29,7 +33,8 @@ struct Targets {
         .integer("threads", "N", "threads", 1, 64, threads)
         .integers("batch", "LIST", "batches", 1, 100, batch)
         .number("max-drop", "X", "a bound", 0, 2, drop)
-        .choice("format", "form", {"tsv", "json"}, format)
+        .choice("format", "form", kForms, format)
+        .bytes("max-size", "a size", size)
         .operands(1, 2, files);
     return options.parse(args);
   }
@@ -47,14 +52,15 @@ void refuse(const std::vector<std::string>& args, const std::vector<std::string>
 TEST_CASE("options of every kind fill in their targets", "[cli][options]") {
   Targets t;
   REQUIRE(t.parse({"a.lathe", "--json", "-o", "x", "--text", "one", "--text=two words", "--threads=4", "--batch",
-                   "2,16", "--max-drop", "0.25", "--format", "json", "b.lathe"}));
+                   "2,16", "--max-drop", "0.25", "--format", "json", "--max-size", "1.5kB", "b.lathe"}));
   CHECK(t.json);
   CHECK(t.output == "x");
   CHECK(t.texts == std::vector<std::string>{"one", "two words"});
   CHECK(t.threads == 4);
   CHECK(t.batch == std::vector<uint32_t>{2, 16});
   CHECK(t.drop == 0.25);
-  CHECK(t.format == "json");
+  CHECK(t.format == Form::json);
+  CHECK(t.size == 1500);
   CHECK(t.files == std::vector<std::string>{"a.lathe", "b.lathe"});
 }
 
@@ -86,6 +92,22 @@ TEST_CASE("values outside their bounds are refused with the bounds", "[cli][opti
   refuse({"a", "--max-drop", "nan"}, {"nan", "[0.0, 2.0]"});
   refuse({"a", "--max-drop", "2.5"}, {"2.5"});
   refuse({"a", "--format", "xml"}, {"xml", "tsv|json"});
+}
+
+TEST_CASE("a size is a decimal number of bytes with a unit of powers of 1000", "[cli][options]") {
+  const auto size_of = [](const std::string& text) {
+    Targets t;
+    REQUIRE(t.parse({"a", "--max-size", text}));
+    return t.size.value();
+  };
+  CHECK(size_of("1234567") == 1234567);
+  CHECK(size_of("12MB") == 12'000'000);
+  CHECK(size_of("800kb") == 800'000);
+  CHECK(size_of("0.5GB") == 500'000'000);
+  for (const char* text :
+       {"MB", "0", "-1", "0x10", "0X10MB", "1e3", "inf", "nan", "12 MB", "12MiB", "0.1B", "99999999999999999999GB"}) {
+    refuse({"a", message("--max-size=", text)}, {"--max-size", text, "12MB"});
+  }
 }
 
 TEST_CASE("missing and superfluous arguments are refused", "[cli][options]") {

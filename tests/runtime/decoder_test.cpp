@@ -147,7 +147,7 @@ TEST_CASE("tokens fed piece by piece through the cache give the logits of the wh
     const std::vector<float> whole = all_logits(one, {text});
     for (const size_t threads : {1, 2, 3}) {
       for (const CacheType type : {CacheType::f16, CacheType::int8}) {
-        INFO("window " << window << ", threads " << threads << ", cache " << cache_type_name(type));
+        INFO("window " << window << ", threads " << threads << ", cache " << kCacheTypes.name(type));
         Session session(model, threads);
         KvCache cache(model, 1, text.size(), type);
         double worst = 0;

@@ -11,14 +11,14 @@ namespace {
 
 /// How the kinds of tensors are written.
 struct TypeRow {
-  const char* name;
+  GgufExportType value;
   uint32_t file_type;  // general.file_type
   GgufType linear;
   GgufType table;  // token table and head
 };
-constexpr TypeRow kTypes[] = {{"f16", 1, GgufType::f16, GgufType::f16},
-                              {"q8_0", 7, GgufType::q8_0, GgufType::q8_0},
-                              {"q4_0", 2, GgufType::q4_0, GgufType::q8_0}};
+constexpr EnumTable<TypeRow, 3> kTypes = {{{GgufExportType::f16, 1, GgufType::f16, GgufType::f16},
+                                           {GgufExportType::q8_0, 7, GgufType::q8_0, GgufType::q8_0},
+                                           {GgufExportType::q4_0, 2, GgufType::q4_0, GgufType::q8_0}}};
 
 GgufType wanted_type(const GgufWeight& weight, const TypeRow& types) {
   if (weight.is_vector() || weight.name == "position_embd.weight") return GgufType::f32;
@@ -96,20 +96,11 @@ std::string source_name(const Artifact& artifact) {
 
 }  // namespace
 
-const std::vector<std::string>& gguf_export_types() {
-  static const std::vector<std::string> kNames = [] {
-    std::vector<std::string> names;
-    for (const TypeRow& row : kTypes) names.emplace_back(row.name);
-    return names;
-  }();
-  return kNames;
-}
-
 GgufExport export_gguf(const Artifact& artifact, GgufExportType type, const std::filesystem::path& output) {
   const std::string& file = artifact.file().path();
   const std::vector<std::string> faults = artifact.verify();
   if (!faults.empty()) fail(Errc::malformed, message(file, ": ", faults.front()));
-  const TypeRow& types = kTypes[static_cast<size_t>(type)];
+  const TypeRow& types = kTypes[type];
   const Task task = stored_task(artifact);
   const GgufArchitectureRow& row = gguf_architecture_of(task, file);
   const GgufProgram program = read_gguf_program(artifact, row);

@@ -7,14 +7,15 @@
 #include <vector>
 
 #include "formats/artifact/artifact.h"
+#include "formats/artifact/named_values.h"
 
 namespace lathe {
 
 /// How linear weights are written. Norms, biases and position tables are always f32; with q4_0, the token table and
 /// the head are Q8_0; rows that are no multiple of 32 numbers are f16.
 enum class GgufExportType { f16, q8_0, q4_0 };
-/// "f16", "q8_0", "q4_0", in the order of the enumeration.
-const std::vector<std::string>& gguf_export_types();
+inline constexpr NamedValues<GgufExportType, 3> kGgufExportTypes = {
+    {{GgufExportType::f16, "f16"}, {GgufExportType::q8_0, "q8_0"}, {GgufExportType::q4_0, "q4_0"}}};
 
 struct GgufExport {
   uint64_t bytes = 0;

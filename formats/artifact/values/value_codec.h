@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace lathe {
 
@@ -33,6 +34,8 @@ struct ValueCodec {
 
 /// The row of a type.
 const ValueCodec& value_codec(ValueType type);
+/// The row of that name; null when there is none.
+const ValueCodec* find_value_codec(std::string_view name);
 /// All rows, in the order of their numbers.
 std::span<const ValueCodec* const> value_codecs();
 

@@ -20,7 +20,8 @@ using test::quick_recipe;
 
 Recipe pruned(const std::string& quant, double share = 0.5) {
   Recipe recipe = quick_recipe(quant, share);
-  recipe.prune_method = recipe.quant_method = MethodChoice::magnitude_or_nearest;  // leaves more to learn
+  recipe.prune_method = PruneChoice::magnitude;
+  recipe.quant_method = QuantChoice::nearest;  // leaves more to learn
   return recipe;
 }
 

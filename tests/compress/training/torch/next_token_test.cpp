@@ -166,7 +166,7 @@ struct DecoderClass {
   TrainableModel compressed(const std::string& quant) const {
     Recipe recipe;
     recipe.quant = quant;
-    recipe.quant_method = MethodChoice::magnitude_or_nearest;
+    recipe.quant_method = QuantChoice::nearest;
     test::compress_to(teacher, recipe, dir / "student.lathe");
     return test::model_of(dir / "student.lathe");
   }
