@@ -12,15 +12,17 @@ namespace {
 
 using std::filesystem::path;
 
+// The weights of a model folder. Models whose configuration and tokenizer stand in the same file as the weights are
+// rows of formats/source.cpp instead.
 struct FolderRow {
   const char* file;
   std::unique_ptr<Checkpoint> (*open)(const path&);
 };
-/// In order of preference.
+// In order of preference. A new format of weights beside a config.json is a row here.
 constexpr std::array<FolderRow, 2> kFolderFiles = {
     {{"model.safetensors", open_safetensors}, {"model.safetensors.index.json", open_sharded_safetensors}}};
 
-/// Weights of formats that are not read, so that the message can say more than "no weights".
+// Weights of formats that are not read, so that the message can say more than "no weights".
 constexpr std::array<const char*, 6> kOtherWeights = {
     "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack", "model.onnx"};
 
@@ -29,7 +31,7 @@ struct MagicRow {
   Errc code;
   const char* what;
 };
-/// None of these can begin a safetensors file: the length they would be is far beyond the limit.
+// None of these can begin a safetensors file: the length they would be is far beyond the limit.
 constexpr std::array<MagicRow, 7> kMagic = {
     {{"GGUF", Errc::unsupported, "a GGUF file"},
      {"PK\x03\x04", Errc::unsupported, "a zip archive, as PyTorch saves; convert it to safetensors"},

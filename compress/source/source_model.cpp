@@ -4,15 +4,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <set>
-#include <span>
 
 #include "compress/source/architectures.h"
 #include "formats/artifact/named_values.h"
-#include "formats/gguf/gguf_model.h"
-#include "formats/gguf/gguf_tokenizer.h"
 #include "formats/huggingface/hf_tokenizer.h"
+#include "formats/source.h"
 #include "formats/text.h"
 
 namespace lathe {
@@ -60,50 +57,6 @@ Encoding source_encoding(DType type) {
   if (type == DType::f16) return {ValueType::f16, Sparsity::dense, 0};
   if (type == DType::bf16) return {ValueType::bf16, Sparsity::dense, 0};
   return {};
-}
-
-std::string name_of(const std::filesystem::path& path, bool is_file) {
-  const auto absolute = std::filesystem::absolute(path).lexically_normal();
-  const auto last = (absolute.has_filename() ? absolute : absolute.parent_path()).filename();
-  return (is_file ? last.stem() : last).string();
-}
-
-std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().extension() == ".gguf") files.push_back(entry.path());
-  }
-  return files;
-}
-
-bool is_gguf_file(const std::filesystem::path& path) {
-  std::array<char, 4> magic{};
-  std::ifstream file(path, std::ios::binary);
-  file.read(magic.data(), magic.size());
-  return file && GgufFile::is_gguf(std::as_bytes(std::span(magic)));
-}
-
-void open_folder(const std::filesystem::path& folder, bool allow_requantize, SourceModel& model) {
-  model.name = name_of(folder, false);
-  const ConfigFile config(folder, {allow_requantize});
-  const Architecture& architecture = detect_architecture(config);
-  model.checkpoint = open_checkpoint(folder);
-  architecture.build({*model.checkpoint, config, read_sentence_transformer(folder)}, model);
-  check_nothing_left_over(*model.checkpoint, architecture, model);
-  model.tokenizer = read_hf_tokenizer(folder);
-}
-
-void open_gguf(const std::filesystem::path& path, bool allow_requantize, SourceModel& model) {
-  model.name = name_of(path, true);
-  const GgufModel gguf = open_gguf_model(path, allow_requantize);
-  const Architecture& architecture = detect_architecture(gguf.config);
-  model.checkpoint = gguf.checkpoint;
-  architecture.build({*gguf.checkpoint, gguf.config, std::nullopt}, model);
-  check_nothing_left_over(*model.checkpoint, architecture, model);
-  model.tokenizer = read_gguf_tokenizer(*gguf.file);
-  if (gguf.quantized.empty()) return;
-  model.notes.push_back(
-      message("the source is already quantized: ", gguf.quantized, "; everything is compared with what it decodes to"));
 }
 
 void check_model(SourceModel& model) {
@@ -200,23 +153,16 @@ uint64_t SourceModel::source_bytes() const {
 }
 
 SourceModel open_source(const std::filesystem::path& path, bool allow_requantize) {
+  const std::unique_ptr<Source> source = open_source_files(path, {allow_requantize});
   SourceModel model;
+  model.name = source->name();
   model.path = path;
-  std::filesystem::path gguf;
-  if (std::filesystem::is_directory(path)) {
-    const std::vector<std::filesystem::path> files = gguf_files(path);
-    if (files.size() == 1 && !std::filesystem::exists(path / "config.json")) gguf = files[0];
-  } else if (is_gguf_file(path)) {
-    gguf = path;
-  } else {
-    fail(Errc::no_input,
-         message(path.string(), ": expected a model folder with config.json and model.safetensors, or a GGUF file"));
-  }
-  if (gguf.empty()) {
-    open_folder(path, allow_requantize, model);
-  } else {
-    open_gguf(gguf, allow_requantize, model);
-  }
+  const Architecture& architecture = detect_architecture(source->config());
+  model.checkpoint = source->checkpoint();
+  architecture.build({*model.checkpoint, source->config(), source->sentence_transformer()}, model);
+  check_nothing_left_over(*model.checkpoint, architecture, model);
+  model.tokenizer = source->tokenizer();
+  for (const std::string& note : source->notes()) model.notes.push_back(note);
   for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
   check_model(model);
   return model;

@@ -66,10 +66,9 @@ struct SourceModel {
   mutable std::map<std::string, EncodedBuffer> converted_;  // types that the runtime does not read (f64)
 };
 
-/// Opens a model folder in the layout of Hugging Face (config.json, safetensors, tokenizer), a GGUF file, or a folder
-/// that holds one GGUF file and no config.json. Checks that every tensor is there, has its shape and is finite, and
-/// that there is none too many. Throws the errors of formats/, and Error{unsupported} for an architecture that is not
-/// in kArchitectures.
+/// Opens a path that one of source_formats() recognises. Checks that every tensor is there, has its shape and is
+/// finite, and that there is none too many. Throws the errors of formats/, and Error{unsupported} for an architecture
+/// that is not in kArchitectures.
 SourceModel open_source(const std::filesystem::path& path, bool allow_requantize);
 
 /// How a weight is used, which decides how it may be compressed. A head is the linear weight behind an output with a

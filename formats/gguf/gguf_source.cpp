@@ -1,0 +1,75 @@
+#include "formats/gguf/gguf_source.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <span>
+
+#include "formats/gguf/gguf_model.h"
+#include "formats/gguf/gguf_tokenizer.h"
+
+namespace lathe {
+namespace {
+
+using std::filesystem::path;
+
+class GgufSource : public Source {
+ public:
+  GgufSource(path file, ConfigOptions options)
+      : path_(std::move(file)), model_(open_gguf_model(path_, options.allow_requantize)) {}
+
+  std::string name() const override { return path_.stem().string(); }
+  const ConfigFile& config() const override { return model_.config; }
+  std::shared_ptr<const Checkpoint> checkpoint() const override { return model_.checkpoint; }
+  TokenizerSpec tokenizer() const override { return read_gguf_tokenizer(*model_.file); }
+  std::vector<std::string> notes() const override {
+    if (model_.quantized.empty()) return {};
+    return {message("the source is already quantized: ", model_.quantized,
+                    "; everything is compared with what it decodes to")};
+  }
+
+ private:
+  path path_;
+  GgufModel model_;
+};
+
+bool begins_as_gguf(const path& file) {
+  std::array<char, 4> magic{};
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(magic.data(), magic.size());
+  return stream && GgufFile::is_gguf(std::as_bytes(std::span(magic)));
+}
+
+// Sorted, so that a message does not depend on the order of the folder.
+std::vector<path> gguf_files(const path& folder) {
+  std::vector<path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".gguf") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool is_folder(const path& candidate) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(candidate, ignored);
+}
+
+}  // namespace
+
+bool is_gguf_source(const path& candidate) {
+  if (!is_folder(candidate)) return begins_as_gguf(candidate);
+  return !std::filesystem::exists(candidate / "config.json") && !gguf_files(candidate).empty();
+}
+
+std::unique_ptr<Source> open_gguf_source(const path& candidate, ConfigOptions options) {
+  if (!is_folder(candidate)) return std::make_unique<GgufSource>(candidate, options);
+  const std::vector<path> files = gguf_files(candidate);
+  if (files.size() == 1) return std::make_unique<GgufSource>(files[0], options);
+  std::string names;
+  for (const path& file : files) names += (names.empty() ? "" : ", ") + file.filename().string();
+  fail(Errc::usage, message(candidate.string(), ": this folder has ", files.size(), " GGUF files (", names,
+                            "); give the path of the one to read"));
+}
+
+}  // namespace lathe
