@@ -153,8 +153,8 @@ void add_generate_options(Options& options, GenerateArguments& a) {
       .integer("top-k", "K", "draw from the K most probable tokens (default: all)", 1, 1'000'000, a.top_k)
       .number("top-p", "P", "draw from the most probable tokens that together reach P (default 1)", 0, 1, a.top_p)
       .integer("seed", "N", "of the drawing (default 0)", 0, UINT32_MAX, a.seed)
-      .flag("chat", "the prompt is what a user says to an assistant", a.chat)
-      .text("system", "TEXT", "what the assistant is told first; needs --chat", a.system)
+      .flag("chat", "the prompt is a message of a user, in the form of chats that the model was trained with", a.chat)
+      .text("system", "TEXT", "the system message before it; needs --chat", a.system)
       .texts("stop", "TEXT", "ends the output, and is left out; may be given several times", a.stops)
       .choice("cache", message("how keys and values are kept (default ", kCacheTypes.name(a.cache), ")"), kCacheTypes,
               a.cache);
