@@ -1,22 +1,22 @@
 #pragma once
-// One function for each subcommand; main.cpp has the table. Arguments are those after the command's name. The result
-// is the exit code; errors are thrown as lathe::Error.
+// The subcommands. A new one is a file in commands/, and a declaration and a row in commands.cpp.
 
+#include <span>
 #include <string>
 #include <vector>
 
 namespace lathe::cli {
 
-/// The main command: compress MODEL. Also called for `--help` alone, after the list of subcommands.
-int compress_command(const std::vector<std::string>& args);
+struct Command {
+  const char* name;
+  const char* summary;  // for the list of commands in --help
+  /// Takes the arguments after the command's name and returns the exit code. Errors are thrown as lathe::Error.
+  int (*run)(const std::vector<std::string>& args);
+};
+/// In the order of --help.
+std::span<const Command> commands();
 
-int inspect_command(const std::vector<std::string>& args);
-int run_command(const std::vector<std::string>& args);
-int eval_command(const std::vector<std::string>& args);
-int bench_command(const std::vector<std::string>& args);
-int compare_command(const std::vector<std::string>& args);
-int export_command(const std::vector<std::string>& args);
-int verify_command(const std::vector<std::string>& args);
-int train_command(const std::vector<std::string>& args);
+/// The main command, which has no name: compress MODEL. The list of commands in --help is followed by its own help.
+int compress_command(const std::vector<std::string>& args);
 
 }  // namespace lathe::cli

@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <new>
@@ -19,26 +18,9 @@
 namespace lathe::cli {
 namespace {
 
-struct Command {
-  const char* name;
-  const char* summary;
-  int (*run)(const std::vector<std::string>& args);
-};
-
-constexpr std::array kCommands = {
-    Command{"inspect", "what is inside: program, encodings, sizes, kernels, provenance", inspect_command},
-    Command{"run", "embed or classify lines of text", run_command},
-    Command{"eval", "accuracy on a task, fidelity to another artifact", eval_command},
-    Command{"bench", "latency percentiles, tokens per second, memory", bench_command},
-    Command{"compare", "accuracy, size and speed side by side; writes a report", compare_command},
-    Command{"export", "a decoder as a GGUF file for other programs", export_command},
-    Command{"verify", "checksums and structure", verify_command},
-    Command{"train", "fine-tune a classifier on labelled texts", train_command},
-};
-
 std::string overview() {
   std::vector<std::vector<std::string>> rows;
-  for (const Command& command : kCommands) rows.push_back({message("compress ", command.name), command.summary});
+  for (const Command& command : commands()) rows.push_back({message("compress ", command.name), command.summary});
   rows.insert(rows.begin(), {"compress MODEL", "compress a checkpoint; its options are below"});
   return message("Lathe ", std::string(kLatheVersion),
                  ": compresses models and proves what was gained.\n\nCommands ('compress COMMAND --help' explains "
@@ -51,7 +33,7 @@ void check_spelling(const std::string& word) {
   std::error_code ignored;
   if (word.starts_with('-') || word.find('/') != std::string::npos || std::filesystem::exists(word, ignored)) return;
   std::vector<std::string> names;
-  for (const Command& command : kCommands) names.emplace_back(command.name);
+  for (const Command& command : commands()) names.emplace_back(command.name);
   const std::string guess = nearest(word, names);
   if (!guess.empty()) {
     fail(Errc::usage, message("unknown command '", word, "', did you mean '", guess,
@@ -72,7 +54,7 @@ int dispatch(std::vector<std::string> args) {
     write_stdout(overview());
     return compress_command({"--help"});
   }
-  for (const Command& command : kCommands) {
+  for (const Command& command : commands()) {
     if (first == command.name) return command.run({args.begin() + 1, args.end()});
   }
   check_spelling(first);

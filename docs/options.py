@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the tables of options in docs/cli.md: python3 docs/options.py build/release/bin/compress [--check]
+"""Writes the lists of commands and options in docs/cli.md: python3 docs/options.py build/release/bin/compress [--check]
 
-The tables stand between "<!-- options of COMMAND -->" and "<!-- end of options -->" and say what COMMAND --help says.
+The tables of options stand between "<!-- options of COMMAND -->" and "<!-- end of options -->" and say what COMMAND --help says.
 With --check nothing is written, and a table that differs is an error."""
 
 import pathlib
@@ -11,6 +11,7 @@ import sys
 
 PAGE = pathlib.Path(__file__).with_name("cli.md")
 BLOCK = re.compile(r"(<!-- options of (compress[a-z ]*) -->\n).*?(<!-- end of options -->\n)", re.DOTALL)
+COMMANDS = re.compile(r"(<!-- commands -->\n).*?(<!-- end of commands -->\n)", re.DOTALL)
 OPTION = re.compile(r"  (?:-(?P<letter>\w), |    )--(?P<name>[a-z0-9-]+)(?: (?P<meta>\S+))?(?:\s{2,}(?P<help>\S.*))?$")
 HELP_COLUMN = " " * 30
 
@@ -48,10 +49,18 @@ def tables(compress: str, command: str) -> str:
     return out + "\n"
 
 
+def command_list(compress: str) -> str:
+    text = subprocess.run([compress, "--help"], capture_output=True, text=True, check=True).stdout
+    lines = text[: text.index("Usage:")].splitlines()
+    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines if line.startswith("  compress ")]
+    return "\n| command | |\n|---|---|\n" + "".join(f"| `{name}` | {summary} |\n" for name, summary in rows) + "\n"
+
+
 def main() -> int:
     compress, check = sys.argv[1], "--check" in sys.argv[2:]
     old = PAGE.read_text(encoding="utf-8")
     new = BLOCK.sub(lambda block: block[1] + tables(compress, block[2]) + block[3], old)
+    new = COMMANDS.sub(lambda block: block[1] + command_list(compress) + block[2], new)
     if len(BLOCK.findall(old)) < 2:
         sys.exit(f"{PAGE}: there are no tables of options to compare")
     if check and new != old:
