@@ -12,8 +12,8 @@ namespace lathe::cli {
 /// what is not known is left out.
 std::string training_sentence(const TrainingEvent& event);
 
-/// The same with a bar that is filled to `share` (0 to 1), in at most `width` columns: what matters least goes first.
-/// Escape sequences of `color` do not count as columns.
+/// That sentence in short with a bar that is filled to `share` (0 to 1), in at most `width` columns: where it does not
+/// fit, what matters least is left out. Escape sequences of `color` do not count as columns.
 std::string training_bar(const TrainingEvent& event, double share, size_t width, bool color);
 
 /// A bar of `width` columns without its frame where there is colour, with it otherwise.

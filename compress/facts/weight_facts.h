@@ -30,8 +30,8 @@ struct WeightFacts {
 
 /// Every field; null where a loss is unknown.
 Json weight_json(const WeightFacts& facts);
-/// Every field but unknown losses and an empty list of fallbacks. parse_weight() gives the same facts again, also
-/// where a loss is not a number (it is written as null).
+/// Every field except unknown losses and an empty list of fallbacks. parse_weight() reads it back without loss, also
+/// where a loss is not a number, which is written as null.
 Json known_weight_json(const WeightFacts& facts);
 /// What the results section holds of a weight; unknown losses and an empty list of fallbacks are left out.
 Json weight_result_json(const WeightFacts& facts);

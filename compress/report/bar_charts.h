@@ -13,7 +13,7 @@ inline constexpr size_t kSegmentColours = 8;
 
 struct Bar {
   std::string name;
-  std::string figure;  // written at the end of the line
+  std::string figure;  // the text at the end of the line
   double value = 0;
   bool reference = false;
 };

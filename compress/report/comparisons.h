@@ -18,28 +18,28 @@ std::string case_text(const SpeedCase& speed);
 std::optional<double> ratio(double reference, double own);
 std::optional<double> size_ratio(const Report& report, const ModelReport& model);
 std::optional<double> memory_ratio(const Report& report, const ModelReport& model);
-/// Of p50, for the same batch, length and threads as `speed`.
+/// The median time of the first model in the case of `speed`, divided by the median time of `speed`.
 std::optional<double> speedup(const Report& report, const SpeedCase& speed);
-/// The model's figure of that key; nullptr when its task has none.
+/// The figure with that key; nullptr when the model has no task with such a figure.
 const TaskMetric* find_metric(const ModelReport& model, std::string_view key);
 /// The main figure of the first model that has a task; nullptr when none has.
 const TaskMetric* main_metric(const Report& report);
-/// Every distinct figure of the tasks of all models, in the order of first appearance.
+/// The figures of the tasks of all models without repetition, in the order in which they first appear.
 std::vector<TaskMetric> task_metrics(const Report& report);
-/// Own minus the reference's, on the same task and file.
+/// The figure of the model minus that of the first model, where both did the same task on the same file.
 std::optional<double> metric_difference(const Report& report, const ModelReport& model, std::string_view key);
 
-/// Every distinct kind, batch, length, depth and threads, in the order of first appearance; the first is the main case.
+/// The cases of all models without repetition, in the order in which they first appear. The first one is the main case.
 std::vector<SpeedCase> speed_cases(const Report& report);
-/// nullptr when the model was not measured so.
+/// The figures of the model in the case of `like`; nullptr when the model was not measured in it.
 const SpeedCase* find_case(const ModelReport& model, const SpeedCase& like);
-/// The labels of all models, the largest over all models first.
+/// What the bytes of the files are for, over all models; what takes most bytes in any model comes first.
 std::vector<std::string> size_labels(const Report& report);
-/// 0 when the model has no such item.
+/// The bytes of the model's file with that label; 0 when there are none.
 uint64_t size_of(const ModelReport& model, std::string_view label);
 /// Whether every gate passed.
 bool accepted(const Report& report);
-/// "at most 0.01 Pearson", "0.0009 Pearson"
+/// "at most 0.01 Pearson" for the bound, "0.0009 Pearson" for what was measured.
 std::string gate_bound_text(const Gate& gate);
 std::string gate_actual_text(const Gate& gate);
 

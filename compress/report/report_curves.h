@@ -15,16 +15,16 @@ struct Curve {
 };
 
 struct CurveChart {
-  std::string title;    // for readers who cannot see it
+  std::string title;    // what screen readers say
   std::string heading;  // over the panel
   std::vector<Curve> curves;
-  double steps = 0;                                     // where the axis ends; at least the last point is shown
-  std::optional<double> mark;                           // a step that is drawn as a line from top to bottom
-  std::string mark_text;                                // at its head
-  std::vector<std::pair<double, std::string>> pointed;  // step, and what is shown when it is pointed at
+  double steps = 0;                                     // where the axis ends, unless a point lies after it
+  std::optional<double> mark;                           // a step that is drawn as a vertical line
+  std::string mark_text;                                // the text above that line
+  std::vector<std::pair<double, std::string>> pointed;  // steps, and what is shown when the mouse points at them
 };
 
-/// One panel; values that differ by more than a factor of 20 stand on a log scale. Empty when no curve has a point.
+/// One panel. Values that differ by more than a factor of 20 are drawn on a log scale. Empty when no curve has a point.
 std::string curve_chart(const CurveChart& chart);
 
 /// A step of 1, 2 or 5 times a power of ten that cuts `span` into at most `parts` parts; 1 when the span is not

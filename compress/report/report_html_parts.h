@@ -1,5 +1,5 @@
 #pragma once
-// The parts of the page that are more than a line: its style, its tables, and the section of one model's weights.
+// Parts of the HTML page: its style, its tables, and the section on the weights of one model.
 
 #include <string>
 #include <string_view>
@@ -12,10 +12,10 @@ namespace lathe::reporting {
 /// CSS for light and dark, narrow and wide, screen and paper.
 extern const std::string_view kPageStyle;
 
-/// A table in a box that scrolls sideways by itself. Notes become rows below theirs. Empty when the table is.
+/// A table in a box that scrolls sideways. The notes of a row become rows below it. Empty when the table has no rows.
 std::string html_table(const Table& table);
 
-/// Chart and table of the weights of one model; `open` shows the table at once. Empty without weights.
+/// The chart and the table of the weights of one model; with `open` the table is unfolded. Empty without weights.
 std::string html_weights(const ModelReport& model, bool open);
 
 }  // namespace lathe::reporting

@@ -18,9 +18,9 @@ struct Cell {
 enum class Kind { text, name, number };
 
 struct Column {
-  std::string heading;  // with its unit
+  std::string heading;  // with the unit
   Kind kind = Kind::number;
-  std::string meaning = {};  // one sentence for the reader who asks, may be empty
+  std::string meaning = {};  // one sentence that a tooltip shows; may be empty
 };
 
 struct Row {
@@ -28,7 +28,7 @@ struct Row {
   std::vector<std::string> notes;  // sentences about this row
 };
 
-/// How a table wants to be laid out where there is a choice.
+/// How HTML lays a table out.
 enum class Layout { full, compact, facts };
 
 struct Table {
@@ -39,9 +39,9 @@ struct Table {
   bool empty() const { return rows.empty(); }
 };
 
-// Columns that hold no figure at all are left out, and a table without rows has nothing to say and is not shown.
+// Columns in which no model has a figure are left out, and a table without rows is not shown.
 
-/// One row a model: what a reader wants first.
+/// The main figures, one row for each model.
 Table overview_table(const Report& report);
 Table accuracy_table(const Report& report);
 /// One row for each case and model.
@@ -49,10 +49,10 @@ Table speed_table(const Report& report);
 Table file_table(const Report& report);
 /// One row for each part of the file, one column for each model.
 Table size_table(const Report& report);
-/// One row a weight, numbered as in the chart; fallbacks are the notes of their row.
+/// One row for each weight, numbered as in the chart. Fallbacks are the notes of the row.
 Table layer_table(const ModelReport& model);
 Table gate_table(const Report& report);
-/// Names and values.
+/// What measured and how it was compressed, as names and values.
 Table machine_table(const Report& report);
 
 }  // namespace lathe::reporting

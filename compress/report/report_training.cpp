@@ -9,16 +9,12 @@
 
 #include "compress/facts/number_text.h"
 #include "compress/report/comparisons.h"
-#include "compress/report/report_curves.h"
-#include "compress/report/report_html_parts.h"
-#include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {
 namespace {
 
 constexpr std::string_view kBlock = "block reconstruction of ";
-constexpr const char* kArrow = " \xe2\x86\x92 ";
 
 /// A figure before the first step, and with the weights that were kept.
 struct Change {
@@ -69,6 +65,33 @@ std::string changes_text(const TrainingCurve& curve, const char* arrow) {
   return text;
 }
 
+std::vector<const TrainingCurve*> blocks_of(const Report& report) {
+  std::vector<const TrainingCurve*> blocks;
+  for (const TrainingCurve& curve : report.training) {
+    if (is_block(curve)) blocks.push_back(&curve);
+  }
+  return blocks;
+}
+
+std::vector<std::string> sentences(const Report& report, const char* arrow) {
+  std::vector<std::string> out;
+  if (!report.training_data.empty()) out.push_back("training texts: " + with_stop(report.training_data));
+  bool blocks_told = false;
+  for (const TrainingCurve& curve : report.training) {
+    if (!is_block(curve)) {
+      out.push_back(stage_sentence(curve, arrow));
+    } else if (!blocks_told) {
+      out.push_back(blocks_sentence(report));
+      blocks_told = true;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+bool is_block(const TrainingCurve& curve) { return curve.stage.starts_with(kBlock); }
+
 std::string with_stop(std::string sentence) {
   if (!sentence.empty() && sentence.back() != '.') sentence += '.';
   return sentence;
@@ -84,8 +107,8 @@ std::string stage_sentence(const TrainingCurve& curve, const char* arrow) {
   return with_stop(std::move(text));
 }
 
-/// One sentence on all blocks together.
-std::string blocks_sentence(const std::vector<const TrainingCurve*>& blocks) {
+std::string blocks_sentence(const Report& report) {
+  const std::vector<const TrainingCurve*> blocks = blocks_of(report);
   uint64_t steps = 0;
   double seconds = 0;
   size_t better = 0;
@@ -106,99 +129,6 @@ std::string blocks_sentence(const std::vector<const TrainingCurve*>& blocks) {
   }
   return text + ".";
 }
-
-std::vector<const TrainingCurve*> blocks_of(const Report& report) {
-  std::vector<const TrainingCurve*> blocks;
-  for (const TrainingCurve& curve : report.training) {
-    if (is_block(curve)) blocks.push_back(&curve);
-  }
-  return blocks;
-}
-
-std::vector<std::string> sentences(const Report& report, const char* arrow) {
-  std::vector<std::string> out;
-  if (!report.training_data.empty()) out.push_back("training texts: " + with_stop(report.training_data));
-  bool blocks_told = false;
-  for (const TrainingCurve& curve : report.training) {
-    if (!is_block(curve)) {
-      out.push_back(stage_sentence(curve, arrow));
-    } else if (!blocks_told) {
-      out.push_back(blocks_sentence(blocks_of(report)));
-      blocks_told = true;
-    }
-  }
-  return out;
-}
-
-Curve curve_of(const TrainingCurve& curve, double CurvePoint::*figure, const char* classes, bool dots) {
-  Curve out{classes, {}, dots};
-  for (const CurvePoint& point : curve.points) {
-    if (std::isfinite(point.*figure)) out.points.emplace_back(static_cast<double>(point.step), point.*figure);
-  }
-  return out;
-}
-
-std::vector<std::pair<double, std::string>> pointed_at(const TrainingCurve& curve) {
-  std::vector<std::pair<double, std::string>> out;
-  for (const CurvePoint& point : curve.points) {
-    std::string text = "step " + count_text(point.step);
-    if (std::isfinite(point.train_loss)) text += "\ntraining loss " + loss_text(point.train_loss);
-    if (std::isfinite(point.held_out_loss)) text += "\nheld-out loss " + loss_text(point.held_out_loss);
-    if (!curve.measure_name.empty() && std::isfinite(point.measure)) {
-      text += "\n" + curve.measure_name + " " + measure_text(point.measure);
-    }
-    out.emplace_back(static_cast<double>(point.step), std::move(text));
-  }
-  return out;
-}
-
-CurveChart chart_of(const TrainingCurve& curve, std::string heading, std::vector<Curve> curves) {
-  CurveChart chart;
-  chart.title = heading + " over the steps of " + curve.stage;
-  chart.heading = std::move(heading);
-  chart.curves = std::move(curves);
-  chart.steps = static_cast<double>(curve.steps);
-  if (curve.points.size() > 1) {
-    chart.mark = static_cast<double>(curve.best_step);
-    chart.mark_text = "kept: step " + count_text(curve.best_step);
-  }
-  chart.pointed = pointed_at(curve);
-  return chart;
-}
-
-std::string plotted(const std::string& chart) {
-  return chart.empty() ? chart : "<div class=\"plot\">" + chart + "</div>\n";
-}
-
-std::string capitalized(std::string text) {
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
-  return text;
-}
-
-std::string stage_html(const TrainingCurve& curve) {
-  std::string sentence = stage_sentence(curve, kArrow);
-  sentence.erase(0, curve.stage.size() + 2);  // the heading says it
-  std::string out = message("<h3>", html_text(capitalized(curve.stage)), "</h3>\n<p>", html_text(sentence), "</p>\n");
-  if (curve.points.size() < 2) return out;  // nothing to draw a line between
-  std::string charts = plotted(curve_chart(chart_of(curve, "Loss",
-                                                    {curve_of(curve, &CurvePoint::train_loss, "train", false),
-                                                     curve_of(curve, &CurvePoint::held_out_loss, "held", true)})));
-  if (!curve.measure_name.empty()) {
-    charts += plotted(curve_chart(chart_of(curve, capitalized(curve.measure_name) + " on the held-out part",
-                                           {curve_of(curve, &CurvePoint::measure, "measure", true)})));
-  }
-  if (charts.empty()) return out;
-  return out +
-         "<p class=\"legend\"><span><i class=\"line train\"></i>loss in training</span><span><i class=\"line "
-         "held\"></i>"
-         "loss on the held-out part</span><span><i class=\"line kept\"></i>the weights that were kept</span></p>\n"
-         "<div class=\"charts\">\n" +
-         charts + "</div>\n";
-}
-
-}  // namespace
-
-bool is_block(const TrainingCurve& curve) { return curve.stage.starts_with(kBlock); }
 
 Table training_table(const Report& report) {
   Table table{"Training",
@@ -257,23 +187,5 @@ Table block_table(const Report& report) {
 }
 
 std::vector<std::string> training_sentences(const Report& report) { return sentences(report, " to "); }
-
-std::string training_html(const Report& report) {
-  std::string out;
-  if (!report.training_data.empty()) out += "<p>" + html_text(with_stop(report.training_data)) + "</p>\n";
-  bool blocks_told = false;
-  for (const TrainingCurve& curve : report.training) {
-    if (!is_block(curve)) {
-      out += stage_html(curve);
-    } else if (!blocks_told) {
-      std::string sentence = blocks_sentence(blocks_of(report));
-      sentence.erase(0, sentence.find(": ") + 2);
-      out +=
-          message("<h3>Block reconstruction</h3>\n<p>", html_text(sentence), "</p>\n", html_table(block_table(report)));
-      blocks_told = true;
-    }
-  }
-  return out;
-}
 
 }  // namespace lathe::reporting
