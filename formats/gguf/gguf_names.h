@@ -1,6 +1,7 @@
 #pragma once
 // What tensors are called in GGUF files and in folders of Hugging Face, and how their numbers lie in each.
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>

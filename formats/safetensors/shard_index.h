@@ -1,6 +1,7 @@
 #pragma once
 // The index of a sharded checkpoint (model.safetensors.index.json): which tensor is in which file.
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>

@@ -24,7 +24,7 @@ endforeach()
 
 function(lathe_headers name)
   add_library(${name} OBJECT EXCLUDE_FROM_ALL ${ARGN})
-  target_link_libraries(${name} PRIVATE lathe_options Catch2::Catch2)
+  target_link_libraries(${name} PRIVATE lathe_options Catch2::Catch2 $<TARGET_NAME_IF_EXISTS:lathe_linear_algebra>)
 endfunction()
 set(header_targets headers)
 lathe_headers(headers ${alone})

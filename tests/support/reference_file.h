@@ -1,6 +1,7 @@
 #pragma once
 // Reads what experiments/references/record_bert_tiny.py records: token ids, and the numbers PyTorch computed from them.
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <map>
