@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t kDefaultTokens = 64;
 
-// One prompt and what came of it.
+// One prompt and the text that was generated for it.
 struct Output {
   std::vector<int32_t> prompt;
   StreamDecoder decoder;
@@ -38,7 +38,7 @@ std::vector<int32_t> prompt_tokens(const Tokenizer& tokenizer, const GenerateArg
   }
   std::vector<int32_t> ids = tokenizer.encode_plain(prompt);
   const TokenizerSpec& spec = tokenizer.spec();
-  // An empty prompt is the beginning of a text, where the model has a token for that.
+  // A model with a token for the beginning of a text starts an empty prompt with it.
   if (spec.begin_id != kNoToken && (spec.add_begin || ids.empty())) {
     ids.insert(ids.begin(), static_cast<int32_t>(spec.begin_id));
   }
@@ -58,7 +58,7 @@ GenerationOptions generation_options(const GenerateArguments& a, const Tokenizer
   return options;
 }
 
-// Prompt and answer together must be within what the model was made for.
+// Prompt and answer together must fit into the context that the model was trained for.
 void fit_context(const std::vector<Output>& outputs, const Task& task, GenerationOptions& options) {
   if (task.context == 0) return;
   for (const Output& output : outputs) {
@@ -110,7 +110,7 @@ void write_statistics(const std::vector<Output>& outputs, const GenerationOption
   std::fputs(line.c_str(), stderr);
 }
 
-// Where there is one output and no JSON, pieces go out as they come.
+// Writes pieces as they are generated when there is one output and no JSON.
 class Stream {
  public:
   Stream(std::vector<Output>& outputs, bool shown) : outputs_(outputs), shown_(shown) {}

@@ -14,14 +14,14 @@
 namespace lathe::cli {
 
 struct GenerateArguments {
-  std::vector<std::string> prompts;  // --prompt; --input or standard input where empty
+  std::vector<std::string> prompts;  // of --prompt; empty: the prompt comes from --input or standard input
   std::optional<uint64_t> tokens, top_k, seed;
   std::optional<double> temperature, top_p;
   bool chat = false;
   std::optional<std::string> system;
   CacheType cache = CacheType::f16;
   std::vector<std::string> stops;
-  bool lines = false;  // each line of the input is a prompt
+  bool lines = false;  // each line of the input is a prompt of its own
 };
 /// The heading of its options in the help.
 inline constexpr const char* kGenerationHeading = "Of a model that generates text";
@@ -37,18 +37,19 @@ struct GenerateRequest {
   bool quiet = false;
 };
 
-/// Writes the text to standard output, as it comes where there is one prompt, and statistics to standard error. Throws
-/// Error{usage, unsupported, malformed}, Error{interrupted} once a signal has asked to stop.
+/// Writes the texts to standard output and statistics to standard error. The text of a single prompt is written piece
+/// by piece while it is generated. Throws Error{usage, unsupported, malformed}, and Error{interrupted} after a signal
+/// has asked to stop.
 void generate_text(const Model& model, const GenerateRequest& request);
 
-/// Cuts text that comes in pieces at the first of some stop texts, which is left out.
+/// Ends a text that arrives in pieces before the first of several stop texts.
 class StopText {
  public:
-  /// Throws Error{usage} when one is empty.
+  /// Throws Error{usage} when a stop text is empty.
   explicit StopText(std::vector<std::string> stops);
-  /// What may be shown by now: what could be the beginning of a stop text is held back.
+  /// Returns what may be shown now. An end that may be the beginning of a stop text is held back.
   std::string add(std::string_view piece);
-  /// What was held back; the text is over.
+  /// Returns what was held back. No piece follows.
   std::string finish();
   bool found() const { return found_; }
 

@@ -9,17 +9,17 @@
 namespace lathe::cli {
 
 struct LanguageEvalRequest {
-  std::string file;                    // of the model
-  std::optional<TaskSpec> task;        // perplexity
-  std::optional<std::string> against;  // another artifact, the reference of a comparison
-  std::optional<std::string> texts;    // the text to compare on; that of the task where absent
+  std::string file;                    // path of the artifact
+  std::optional<TaskSpec> task;        // absent: no perplexity
+  std::optional<std::string> against;  // path of the artifact that is the reference; absent: no comparison
+  std::optional<std::string> texts;    // path of the text to compare on; absent: the text of the task
   WindowArguments windows;
   size_t threads = 0;
   bool json = false;
 };
 
-/// Measures and writes the result to standard output. `task` or `against` is given, and a text for each. Throws as
-/// read_language_data and compare_language do, Error{usage} where two models do not go together.
+/// Measures and writes the result to standard output. The request has a task, or a reference and a text. Throws the
+/// errors of read_language_data and compare_language, and Error{usage} when the two models cannot be compared.
 void evaluate_language(const Model& model, const LanguageEvalRequest& request, Progress& progress);
 
 }  // namespace lathe::cli

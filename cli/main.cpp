@@ -28,7 +28,7 @@ std::string overview() {
                  table(rows, "ll"), "\n");
 }
 
-// A word that names no file and is nearly a command is a slip, not a model.
+// A word that names no file and is spelled almost like a command was meant as the command, not as a model.
 void check_spelling(const std::string& word) {
   std::error_code ignored;
   if (word.starts_with('-') || word.find('/') != std::string::npos || std::filesystem::exists(word, ignored)) return;
@@ -95,7 +95,7 @@ int guarded_main(const std::vector<std::string>& args, bool json) {
 }  // namespace lathe::cli
 
 int main(int argc, char** argv) {
-  // Large blocks go back to the system when they are freed, instead of raising the bound from which they would.
+  // A fixed bound keeps glibc from raising it: large blocks then go back to the system when they are freed.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
   const std::vector<std::string> args(argv + std::min(argc, 1), argv + argc);
   const bool json = std::find(args.begin(), args.end(), "--json") != args.end();

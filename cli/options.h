@@ -13,20 +13,21 @@
 
 namespace lathe::cli {
 
-/// Options are written `--name VALUE` or `--name=VALUE`; `name` may carry a short form, as in "output,o". Everything
-/// that is wrong throws Error{usage} naming option, value and bound; an unknown option is answered with the nearest.
+/// The options of one command, written `--name VALUE` or `--name=VALUE`. A name may have a short form, as in
+/// "output,o". parse() throws Error{usage} naming option, value and bound for everything that is wrong; for an unknown
+/// option the message names the option with the nearest spelling. Targets outlive this.
 class Options {
  public:
-  /// `command` is "compress bench" and stands in messages; `operands` is "FILE..." and stands in the usage line.
+  /// `command`, such as "compress bench", is named in messages; `operands`, such as "FILE...", stand in the usage line.
   Options(std::string command, std::string operands, std::string about);
 
-  /// The heading in the help for the options that follow; a heading that is there already goes on.
+  /// The options that follow stand under this heading in the help. A heading may be continued later.
   Options& group(const std::string& title);
   Options& flag(const std::string& name, const std::string& help, bool& target);
   Options& text(const std::string& name, const std::string& meta, const std::string& help, std::string& target);
   Options& text(const std::string& name, const std::string& meta, const std::string& help,
                 std::optional<std::string>& target);
-  /// May be given several times.
+  /// An option that may be given several times.
   Options& texts(const std::string& name, const std::string& meta, const std::string& help,
                  std::vector<std::string>& target);
   /// An integer in [minimum, maximum].
@@ -52,13 +53,13 @@ class Options {
   /// A setting under the heading of the options around it, with the name that this command has for it.
   template <class Owner>
   Options& setting(const Setting<Owner>& setting, Owner& owner, const std::string& name);
-  /// What stands without an option; at least `minimum` and at most `maximum` of them.
+  /// Arguments that are no options: at least `minimum` and at most `maximum` of them.
   Options& operands(size_t minimum, size_t maximum, std::vector<std::string>& target);
 
-  /// Where parse() puts the names of the options that it finds, without dashes.
+  /// parse() puts the names of the options that it finds here, without dashes.
   Options& given(std::set<std::string>& target);
 
-  /// Fills in the targets. False: --help was asked for and has been written to standard output.
+  /// Fills in the targets. Returns false when the arguments ask for --help, which is then written to standard output.
   bool parse(const std::vector<std::string>& args);
   std::string help() const;
   /// The first option under that heading that parse() found; empty when there was none.
@@ -94,10 +95,10 @@ class Options {
   std::vector<std::string>* operands_ = nullptr;
 };
 
-/// Help with the value of a setting in the place of "{}".
+/// Puts the value of a setting in the place of "{}" in its help.
 std::string with_default(std::string help, const std::string& value);
 
-/// The candidate that is a few slips of the finger away from `given`; empty when none is.
+/// The candidate that a few typing errors turn into `given`; empty when there is none.
 std::string nearest(const std::string& given, const std::vector<std::string>& candidates);
 
 template <class E, size_t count, class Target>

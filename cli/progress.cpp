@@ -38,7 +38,7 @@ void write_stderr(const std::string& text) {
   std::fflush(stderr);
 }
 
-// A line as long as the terminal would move the cursor to the next one.
+// One column less than the terminal has: a line that fills it would move the cursor to the next line.
 size_t usable_columns() {
   winsize size{};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;

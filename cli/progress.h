@@ -7,9 +7,10 @@
 
 namespace lathe::cli {
 
-/// A bar on stderr with the remaining time, where stderr is a terminal that can redraw a line; notes as lines on
-/// stderr everywhere. `quiet` silences both. Where there is no bar, each check of training is a line on stderr, even
-/// with `quiet`: hours must not pass in silence. cancelled() follows the signals, see cli/signals.h.
+/// Draws a bar with the remaining time on stderr when stderr is a terminal that can redraw a line, and writes notes to
+/// stderr as lines. `quiet` turns both off. Without a bar, each check of training is a line on stderr, even with
+/// `quiet`: training takes hours, and the user must see that it goes on. cancelled() is true after a signal
+/// (cli/signals.h).
 class TerminalProgress : public Progress {
  public:
   explicit TerminalProgress(bool quiet);
@@ -22,7 +23,7 @@ class TerminalProgress : public Progress {
   void note(const std::string& sentence) override;
   void training(const TrainingEvent& event) override;
   bool cancelled() const override;
-  /// Ends the last stage; output may follow.
+  /// Ends the last stage, so that other output may follow.
   void finish();
 
  private:
@@ -36,7 +37,7 @@ class TerminalProgress : public Progress {
   bool bars_;
   bool color_;
   bool drawn_ = false;
-  bool trains_ = false;  // the stage draws lines of training instead of its own
+  bool trains_ = false;  // the stage shows events of training instead of its steps
   std::string name_;
   uint64_t steps_ = 0;
   uint64_t done_ = 0;

@@ -15,11 +15,11 @@ constexpr uint32_t kMaxThreads = 1024;
 constexpr uint64_t kMaxCaseTokens = uint64_t{1} << 24;
 constexpr uint64_t kMaxRuns = 1'000'000;
 
-// One combination: what is measured of all models.
+// One combination of the lists, measured for all models.
 struct Case {
   bool decoder = false;
   uint32_t threads = 0;
-  DecoderCase what;  // of an encoder, tokens and batch
+  DecoderCase what;  // of an encoder, only tokens and batch are used
 };
 
 std::vector<uint32_t> or_default(const std::vector<uint32_t>& given, const std::vector<uint32_t>& defaults,
@@ -43,7 +43,7 @@ size_t longest_of(const std::vector<const Model*>& models, bool decoders) {
   return longest;
 }
 
-// Whether the models generate text. Options for the other kind are an error.
+// Returns whether the models generate text. Throws Error{usage} for an option of the other kind of model.
 bool check_kind(const std::vector<const Model*>& models, const SpeedGrid& grid) {
   const bool decoders = is_generator(models.front()->program());
   for (const Model* model : models) {

@@ -1,5 +1,5 @@
 #pragma once
-// What several commands share about speed: which cases, and measuring several files in turn.
+// What several commands share about speed: the cases, and measuring several files in turns.
 
 #include <filesystem>
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace lathe::cli {
 
-/// Every combination of the lists is a case. Lists that are empty have the default of the kind of model.
+/// Every combination of the lists is a case. An empty list stands for the default of the kind of model.
 struct SpeedGrid {
   std::vector<uint32_t> batches;
   std::vector<uint32_t> default_batches = {1, 8, 32};  // of encoders; of decoders it is 1
@@ -29,13 +29,13 @@ struct SpeedGrid {
 /// --batch, --length, --prompt, --generate, --depth, --cache, --threads, --runs.
 void add_speed_options(Options& options, SpeedGrid& grid);
 
-/// The cases of each model, in the same order for all, measured in turns. Between cases it asks `progress` whether to
-/// go on and throws Error{interrupted} when not. Throws Error{usage} when a length is beyond a model's maximum, when
-/// an option is not for such models, or when some are decoders and some are not.
+/// Measures the models in turns. The result has one list for each model, with the same cases in the same order. Throws
+/// Error{interrupted} when `progress` is cancelled between cases, and Error{usage} when a length is beyond a model's
+/// maximum, when an option does not apply to these models, or when only some of them are decoders.
 std::vector<std::vector<SpeedCase>> measure_grid(const std::vector<const Model*>& models, const SpeedGrid& grid,
                                                  Progress& progress);
 
-/// Largest resident set, in bytes, of a process of its own that opens the artifact and runs the largest case.
+/// The largest resident set, in bytes, of a separate process that opens the artifact and runs the largest case.
 uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& grid);
 
 }  // namespace lathe::cli

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMaxFiles = 64;
 
-// What is known of one file after the measurement.
+// The measurements of one file.
 struct Bench {
   std::string file;
   uint64_t bytes = 0;
@@ -36,7 +36,7 @@ std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGri
     progress.advance(opened.size());
   }
   const auto cases = measure_grid(models, grid, progress);
-  // Alone, this process is the one to measure; with several files each gets a process of its own.
+  // The peak of this process is that of a single file. Several files are each measured in a separate process.
   const uint64_t own_peak = peak_resident_bytes();
   progress.stage("measure memory", files.size());
   std::vector<Bench> results;
@@ -67,7 +67,7 @@ Json to_json(const std::vector<Bench>& results) {
       {{"schema", kJsonSchema}, {"command", "bench"}, {"machine", machine_json(this_machine())}, {"models", models}});
 }
 
-// One file's cases of a decoder beside the others'.
+// The cases of all decoders: each case with one row for each file.
 std::string decoder_table(const std::vector<Bench>& results) {
   std::vector<std::vector<std::string>> rows = {
       {"case", "batch", "threads", "runs", "p50 ms", "p90 ms", "tokens/s", "cache", "speed", "file"}};

@@ -46,7 +46,7 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
   return options.parse(args);
 }
 
-// What accuracy is measured on, for the kind of the first model.
+// Sets the texts on which accuracy is measured, which depend on the kind of the first model.
 void set_accuracy(const CompareArguments& compare, ComparisonRequest& request) {
   const Task task = task_of(compare.files[0]);
   check_accuracy_options(task, compare.first, compare.windows);

@@ -16,7 +16,7 @@
 namespace lathe::cli {
 namespace {
 
-// What inspect shows, gathered once for both forms of output.
+// Everything that inspect shows, gathered once for text and JSON.
 struct Contents {
   ModelReport facts;
   std::vector<std::pair<std::string, std::string>> task;
@@ -27,7 +27,7 @@ struct Contents {
   Json results;
 };
 
-// Weights that share role, encoding and kernel.
+// Weights with the same role, encoding and kernel.
 struct Group {
   uint64_t tensors = 0;
   uint64_t weights = 0;
@@ -70,7 +70,7 @@ std::string kernel_of(const Contents& contents, const std::string& weight) {
   return at == contents.kernels.end() ? "decoded at load" : at->second;
 }
 
-// Weights that can be pruned have a share of zeros.
+// The share of zeros, for roles that can be pruned.
 std::string zeros_text(const std::string& role, double sparsity) {
   return role == "linear" || role == "head" ? fixed_text(100 * sparsity, 1) + " %" : std::string();
 }

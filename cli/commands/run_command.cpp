@@ -1,4 +1,4 @@
-// compress run FILE: lines of text in, one row of numbers, or one label, for each out; or a prompt in, text out.
+// compress run FILE: embeds or classifies each line of text, or continues a prompt.
 
 #include <unistd.h>
 
@@ -26,7 +26,7 @@
 namespace lathe::cli {
 namespace {
 
-// Rows go out after so many texts, so that memory stays bounded and a reader sees the first ones soon.
+// Rows are written after this many texts, so that memory stays bounded and a reader sees the first rows early.
 constexpr size_t kTextsPerWrite = 1024;
 
 // How rows of numbers or labels are written.
@@ -46,8 +46,8 @@ struct RunArguments {
   uint64_t threads = 0;
   bool json = false;
   bool quiet = false;
-  std::string embedding_option;   // the first one given that is only for models that embed or classify, or empty
-  std::string generation_option;  // that is only for models that generate, or empty
+  std::string embedding_option;   // the first given option that only embedders and classifiers take, or empty
+  std::string generation_option;  // the first given option that only generators take, or empty
 };
 
 bool parse(const std::vector<std::string>& args, RunArguments& run) {
@@ -117,7 +117,7 @@ void append_number(std::string& out, float value) {
   out.append(text.data(), end);
 }
 
-// Text of numbers with `separator` between them.
+// Appends numbers as text with `separator` between them.
 void append_row(std::string& out, const float* row, size_t width, char separator) {
   for (size_t i = 0; i < width; ++i) {
     if (i > 0) out += separator;
@@ -125,7 +125,7 @@ void append_row(std::string& out, const float* row, size_t width, char separator
   }
 }
 
-// Rows [first, first + count) in the format that was asked for; JSON is one object over all calls.
+// Rows from `first` on in the format of --format. In JSON, the rows of all calls form one object.
 std::string format_rows(RowFormat format, const std::vector<float>& rows, size_t width, size_t first) {
   if (format == RowFormat::f32) return {reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float)};
   std::string out;
@@ -142,7 +142,7 @@ std::string format_rows(RowFormat format, const std::vector<float>& rows, size_t
   return out;
 }
 
-// In place: rows of logits become rows of probabilities.
+// Turns each row of logits into probabilities, in place.
 void softmax(std::vector<float>& rows, size_t width) {
   for (size_t at = 0; at < rows.size(); at += width) {
     const float top = rows[at + largest(&rows[at], width)];
@@ -154,7 +154,7 @@ void softmax(std::vector<float>& rows, size_t width) {
   }
 }
 
-// Predictions of a classifier from rows of probabilities, like format_rows.
+// The predictions of a classifier, from rows of probabilities, in the format of --format.
 std::string format_labels(RowFormat format, const std::vector<float>& rows, const std::vector<std::string>& labels,
                           size_t first) {
   const size_t width = labels.size();
@@ -210,7 +210,7 @@ void check_finite(const std::vector<float>& rows, const std::string& file) {
   }
 }
 
-// An option of the other kind of model is a mistake.
+// Throws Error{usage} for an option that only the other kind of model takes.
 void check_options(const RunArguments& run, bool generates) {
   const std::string& wrong = generates ? run.embedding_option : run.generation_option;
   if (wrong.empty()) return;
@@ -218,7 +218,7 @@ void check_options(const RunArguments& run, bool generates) {
                             ", which ", run.files[0], " does not", wrong == "text" ? ": give --prompt" : ""));
 }
 
-// All of the input is one prompt, without the line end of its last line.
+// Without --lines, all of the input but its last line end is one prompt.
 std::vector<std::string> read_prompts(const RunArguments& run) {
   if (!run.generate.prompts.empty()) {
     if (run.generate.lines) fail(Errc::usage, "--lines is for --input, --prompt is one prompt");
@@ -236,7 +236,7 @@ std::vector<std::string> read_prompts(const RunArguments& run) {
   return prompts;
 }
 
-// Rows of numbers or labels, for each line of text.
+// Writes one row of numbers or one label for each line of text.
 void embed_lines(const RunArguments& run, const Model& model, const Task& task) {
   Embedder embedder(model, run.threads);
   const std::vector<std::string> texts = run.texts.empty() ? split_lines(read_input(run)) : run.texts;

@@ -31,7 +31,7 @@ struct TrainArguments {
   }
 };
 
-// The settings of training that it takes, under the names that it has for them.
+// The settings of training that this command takes, and the names that it has for them.
 constexpr std::pair<const char*, const char*> kSettings[] = {
     {"steps", "steps"},   {"minutes", "minutes"},     {"learning-rate", "learning-rate"},
     {"batch", "batch"},   {"train-length", "length"}, {"held-out", "held-out"},

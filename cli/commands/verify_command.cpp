@@ -14,7 +14,7 @@
 namespace lathe::cli {
 namespace {
 
-// What opening does not look at: checksums, padding, and the sections that only some commands read.
+// Checks what opening does not: checksums, padding, and sections that only some commands read.
 std::vector<std::string> find_faults(const Artifact& artifact) {
   std::vector<std::string> faults = artifact.verify();
   const auto attempt = [&](const auto& check) {
