@@ -1,8 +1,6 @@
 #include "cli/comparison.h"
 
 #include "compress/evaluation/machine.h"
-#include "compress/report/report.h"
-#include "formats/artifact/atomic_file.h"
 #include "formats/text.h"
 
 namespace lathe::cli {
@@ -118,20 +116,6 @@ Report compare_artifacts(const ComparisonRequest& request, Progress& progress) {
   measure_language(request, opened, report, progress);
   if (request.speed) measure_speed_and_memory(request, opened, report, progress);
   return report;
-}
-
-void check_report_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) fail(Errc::cannot_create, message(folder.string(), ": cannot create folder: ", error.message()));
-  check_writable(folder / "report.json");
-}
-
-void write_reports(const Report& report, const std::filesystem::path& folder) {
-  check_report_folder(folder);
-  write_file(folder / "report.html", report_html(report));
-  write_file(folder / "report.md", report_markdown(report));
-  write_file(folder / "report.json", report_json(report));
 }
 
 }  // namespace lathe::cli

@@ -28,10 +28,4 @@ struct ComparisonRequest {
 /// of different width or different labels, and Error{interrupted} when `progress` says so.
 Report compare_artifacts(const ComparisonRequest& request, Progress& progress);
 
-/// Writes report.html, report.md and report.json into `folder`, which is made if need be. Throws
-/// Error{cannot_create, io}.
-void write_reports(const Report& report, const std::filesystem::path& folder);
-/// Throws Error{cannot_create} where write_reports would; called before long work.
-void check_report_folder(const std::filesystem::path& folder);
-
 }  // namespace lathe::cli

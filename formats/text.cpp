@@ -54,6 +54,13 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string_view trimmed(std::string_view text) noexcept {
+  constexpr std::string_view kSpaces = " \t\r\f\v";
+  const size_t begin = text.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
+}
+
 std::string printable(std::string_view text, size_t max_bytes) {
   constexpr std::string_view kHex = "0123456789abcdef";
   std::string out;

@@ -13,6 +13,9 @@ size_t utf8_length_at(std::string_view text, size_t position) noexcept;
 
 bool is_utf8(std::string_view text) noexcept;
 
+/// Without the spaces and tabs around it.
+std::string_view trimmed(std::string_view text) noexcept;
+
 /// Fit for an error message whatever the file holds: control characters and bytes that are not UTF-8 are written as
 /// \xNN, and beyond `max_bytes` of input the rest is replaced by its total length.
 std::string printable(std::string_view text, size_t max_bytes = 80);

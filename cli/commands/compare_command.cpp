@@ -4,6 +4,7 @@
 #include "cli/comparison.h"
 #include "cli/evaluation.h"
 #include "cli/exit_codes.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "compress/report/report.h"
@@ -71,7 +72,12 @@ void set_accuracy(const CompareArguments& compare, ComparisonRequest& request) {
 int compare_command(const std::vector<std::string>& args) {
   CompareArguments compare;
   if (!parse(args, compare)) return kExitDone;
-  if (compare.folder) check_report_folder(*compare.folder);
+  if (compare.folder) {
+    Paths inputs(compare.files.begin(), compare.files.end());
+    inputs.emplace_back(compare.texts.value_or(""));
+    if (compare.task) inputs.emplace_back(parse_task_spec(*compare.task, "--eval").file);
+    check_report_folder(*compare.folder, inputs);
+  }
 
   ComparisonRequest request;
   request.files.assign(compare.files.begin(), compare.files.end());

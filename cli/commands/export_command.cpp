@@ -6,11 +6,11 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
-#include "formats/artifact/atomic_file.h"
 
 namespace lathe::cli {
 namespace {
@@ -47,12 +47,9 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
   return options.parse(args);
 }
 
-void check_output(const ExportArguments& a) {
-  check_writable(*a.output);
+void check_export(const ExportArguments& a) {
+  check_output(*a.output, {a.files[0]});
   std::error_code ignored;
-  if (std::filesystem::equivalent(*a.output, a.files[0], ignored)) {
-    fail(Errc::usage, message(*a.output, ": is the input"));
-  }
   if (!a.force && std::filesystem::exists(*a.output, ignored)) {
     fail(Errc::cannot_create, message(*a.output, ": exists already; --force replaces it"));
   }
@@ -88,7 +85,7 @@ int export_command(const std::vector<std::string>& args) {
   if (!parse(args, a)) return kExitDone;
   if (!a.output) fail(Errc::usage, "expected -o FILE");
   const Artifact artifact = Artifact::open(a.files[0]);
-  check_output(a);
+  check_export(a);
   const GgufExport result = export_gguf(artifact, a.type, *a.output);
   if (a.json) {
     write_json(to_json(a, result));

@@ -14,6 +14,7 @@
 #include "cli/exit_codes.h"
 #include "cli/generate.h"
 #include "cli/options.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/text.h"
 #include "compress/evaluation/evaluate.h"
@@ -272,6 +273,7 @@ int run_command(const std::vector<std::string>& args) {
   const Model model = Model::open(run.files[0]);
   const Task task = stored_task(*model.artifact());
   check_options(run, task.generates());
+  if (run.output && *run.output != "-") check_output(*run.output, {run.files[0], run.input.value_or("")});
   if (task.generates()) {
     generate_text(model, {run.files[0], read_prompts(run), run.generate, run.threads, run.json, run.quiet});
     return kExitDone;

@@ -91,24 +91,22 @@ TaskResult measure(const SourceModel& model, const LabelledTask& task, size_t th
   return task.evaluate(embedder.embed(task.texts), embedder.dimension());
 }
 
-Json to_json(const TrainArguments& train, const SourceModel& model, const FinetuneResult& result,
+Json to_json(const TrainArguments& train, const SourceModel& model, const Report& report,
              const std::optional<TaskResult>& measured) {
   Json out = Json::object({{"schema", kJsonSchema},
                            {"command", "train"},
                            {"model", train.models[0]},
                            {"output", *train.output},
                            {"labels", strings_json(model.task.labels)},
-                           {"training", training_json(result.data, {result.curve})}});
+                           {"training", training_json(report.training_data, report.training)}});
   if (measured) out.set("task", task_json(*measured));
   return out;
 }
 
-std::string to_lines(const TrainArguments& train, const SourceModel& model, const FinetuneResult& result,
+std::string to_lines(const TrainArguments& train, const SourceModel& model, const Report& report,
                      const std::optional<TaskResult>& measured) {
-  Report report;
-  report.training = {result.curve};
   std::string out =
-      message(*train.output, ": a classifier of ", model.task.labels.size(), " labels\n", result.data, "\n");
+      message(*train.output, ": a classifier of ", model.task.labels.size(), " labels\n", report.training_data, "\n");
   for (const std::string& sentence : reporting::training_sentences(report)) out += sentence + "\n";
   if (!measured) return out;
   out += message(measured->file, " (", count_text(measured->items), " ", measured->unit, ")\n");
@@ -126,27 +124,32 @@ int train_command(const std::vector<std::string>& args) {
   const TaskSpec data = labelled_file(*train.data, "--data");
   const std::optional<TaskSpec> proof = train.eval ? std::optional(labelled_file(*train.eval, "--eval")) : std::nullopt;
   const TrainingRecipe recipe = make_recipe(train, data.file);
-  SourceModel model = make_classifier(train.models[0], data.file, recipe.seed);
+  TextFiles files;
+  const TextFile data_file = files.open(data.file);
+  SourceModel model = make_classifier(train.models[0], data_file, recipe.seed);
+  check_classifier_folder(model, *train.output);
+  const TrainingTexts texts = read_training_texts(model, recipe, data_file);
   std::optional<LabelledTask> task;
   if (proof) {
-    task = read_task(*proof, model.task, model.name);
-    check_proof_is_unseen(model, recipe, proof->file, task->texts);
+    task = read_task(*proof, files.open(proof->file), model.task, model.name);
+    check_proof_is_unseen(texts.trained, proof->file, task->texts);
   }
-  check_classifier_folder(model, *train.output);
 
   const StopRequests stoppable;
   TerminalProgress progress(train.quiet);
   const std::unique_ptr<TrainingEngine> engine = load_training_engine(recipe.device);
   for (const std::string& note : model.notes) progress.note(note);
-  const FinetuneResult result = finetune(model, recipe, *engine, progress, train.threads);
+  Report report;
+  report.training = {finetune(model, recipe, texts, *engine, progress, train.threads)};
+  report.training_data = texts.data.description;
   write_classifier(model, *train.output);
   std::optional<TaskResult> measured;
   if (task) measured = measure(model, *task, train.threads);
   progress.finish();
   if (train.json) {
-    write_json(to_json(train, model, result, measured));
+    write_json(to_json(train, model, report, measured));
   } else if (!train.quiet) {
-    write_stdout(to_lines(train, model, result, measured));
+    write_stdout(to_lines(train, model, report, measured));
   }
   return kExitDone;
 }

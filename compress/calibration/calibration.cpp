@@ -136,7 +136,7 @@ struct Calibration::Track {
   }
 };
 
-Calibration::Calibration(const Samples& samples, WeightLookup original, WeightLookup compressed, size_t threads)
+Calibration::Calibration(const TokenBatch& samples, WeightLookup original, WeightLookup compressed, size_t threads)
     : samples_(samples),
       pool_(threads == 0 ? available_cores() : threads),
       original_(std::make_unique<Track>()),
@@ -149,11 +149,10 @@ Calibration::~Calibration() = default;
 
 // Whether all that is needed from the op on can be kept.
 bool Calibration::fits(const Program& original, size_t op) const {
-  const TokenBatch& batch = samples_.batch;
   size_t floats = 0;
   for (const uint32_t id : live_values(original, op)) {
     floats += original.values[id].shape.size() *
-              (original.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences());
+              (original.values[id].rows == RowKind::tokens ? samples_.tokens() : samples_.sequences());
   }
   return floats * sizeof(float) <= kKeptBytes;
 }
@@ -161,12 +160,12 @@ bool Calibration::fits(const Program& original, size_t op) const {
 void Calibration::run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look) {
   const uint32_t value = original.ops[op].inputs[0];
   const bool per_token = original.values[value].rows == RowKind::tokens;
-  const std::vector<Range> ranges = split(samples_.batch);
+  const std::vector<Range> ranges = split(samples_);
   const std::vector<uint32_t> values = keep ? live_values(original, op) : std::vector<uint32_t>{value};
   original_->begin(original, values, ranges.size(), keep, pool_.size());
   compressed_->begin(compressed, values, ranges.size(), keep, pool_.size());
   for (size_t i = 0; i < ranges.size(); ++i) {
-    const TokenBatch some = part(samples_.batch, ranges[i]);
+    const TokenBatch some = part(samples_, ranges[i]);
     const float* y = original_->run(original, some, i, keep, value);
     const float* x = compressed_->run(compressed, some, i, keep, value);
     look(x, y, per_token ? some.tokens() : some.sequences());

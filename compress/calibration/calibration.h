@@ -6,38 +6,37 @@
 #include <memory>
 #include <vector>
 
-#include "compress/calibration/samples.h"
 #include "compress/methods/matrix.h"
 #include "runtime/session.h"
 #include "runtime/threads.h"
 
 namespace lathe {
 
-/// Runs the samples through a program step by step and keeps the values that the rest of it still needs, as long as
-/// they fit the budget; otherwise it runs again from the last place where they did. Both tracks use the runtime's own
-/// forward pass. Not for use by several threads.
+/// Runs the samples through a program step by step. The values that later steps still need are kept as long as they fit
+/// the budget; otherwise the program runs again from the last step where they did. Both models, the original and the
+/// compressed one, use the runtime's own forward pass. Not for use by several threads.
 class Calibration {
  public:
-  /// The original and the compressed weights by name; called again for each step, so the second may change in
-  /// between. References must outlive the object.
-  Calibration(const Samples& samples, WeightLookup original, WeightLookup compressed, size_t threads);
+  /// `samples` must outlive the object. The lookups give the original and the compressed weights by name; they are
+  /// called again for each step, so that the compressed weights may change between two steps.
+  Calibration(const TokenBatch& samples, WeightLookup original, WeightLookup compressed, size_t threads);
   ~Calibration();
 
-  /// Statistics of the value that the op at `op` of `original` reads first. `compressed` is the same program with
-  /// rewrites behind it: values keep their ids. Ops must be asked for in program order.
+  /// Statistics of the first input of the op at index `op` of `original`. `compressed` is the same program after
+  /// rewrites, which keep the ids of values. Ops must be asked for in the order of the program.
   InputStatistics collect(const Program& original, const Program& compressed, size_t op);
-  /// Goes as far without looking: where groups are left out, the next collect() has then less to run at once.
+  /// Advances to `op` without collecting statistics, so that the next collect() has fewer ops to run at once.
   void skip(const Program& original, const Program& compressed, size_t op);
 
  private:
   struct Track;
   using Look = std::function<void(const float* x, const float* y, size_t rows)>;
-  /// Shows what the op reads, `x` in the compressed model and `y` in the original, for one part of the samples after
-  /// the other.
+  /// Calls `look` with the op's input, `x` in the compressed model and `y` in the original, for one batch of samples
+  /// after another. With `keep`, the values that later steps need are kept.
   void run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look);
   bool fits(const Program& original, size_t op) const;
 
-  const Samples& samples_;
+  const TokenBatch& samples_;
   ThreadPool pool_;
   std::unique_ptr<Track> original_;
   std::unique_ptr<Track> compressed_;

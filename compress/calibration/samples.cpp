@@ -2,104 +2,97 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <set>
 #include <span>
+#include <unordered_set>
 
-#include "compress/evaluation/evaluate.h"
 #include "runtime/text/tokenizer.h"
 
 namespace lathe {
 namespace {
 
-uint32_t wanted_tokens(const SourceModel& model, const Recipe& recipe) {
-  if (recipe.calibration_tokens != 0) return recipe.calibration_tokens;
+uint32_t wanted_tokens(const SourceModel& model, const SampleRequest& request) {
+  if (request.tokens != 0) return request.tokens;
   return model.task.generates() ? kDefaultDecoderCalibrationTokens : kDefaultCalibrationTokens;
 }
 
-// What one sample may have.
-size_t longest_sample(const SourceModel& model, const Recipe& recipe) {
-  const size_t longest = std::min<size_t>(recipe.calibration_length, model.tokenizer.max_length);
+// The most tokens that one sample may have.
+size_t longest_sample(const SourceModel& model, const SampleRequest& request) {
+  const size_t longest = std::min<size_t>(request.length, model.tokenizer.max_length);
   return model.task.context == 0 ? longest : std::min<size_t>(longest, model.task.context);
 }
 
-void check_enough(const Recipe& recipe, size_t tokens) {
+void check_enough(const TextFile& text, size_t tokens) {
   if (tokens >= kMinCalibrationTokens) return;
-  fail(Errc::malformed, message(recipe.calibration_file, ": ", tokens, " tokens of calibration text, needs at least ",
-                                kMinCalibrationTokens));
+  fail(Errc::malformed,
+       message(text.path(), ": ", tokens, " tokens of calibration text, needs at least ", kMinCalibrationTokens));
 }
 
-std::string file_name(const Recipe& recipe) {
-  return std::filesystem::path(recipe.calibration_file).filename().string();
+CalibrationText text_of(const TextFile& file) {
+  CalibrationText text;
+  text.file_name = file.file_name();
+  text.content_hash = file.content_hash();
+  return text;
 }
 
-struct ChosenLines {
-  TokenBatch batch;
-  std::vector<bool> used;  // by line
-};
-
-ChosenLines choose_lines(const SourceModel& model, const Recipe& recipe, const std::vector<std::string>& lines) {
-  const Tokenizer tokenizer(model.tokenizer);
-  const size_t length = longest_sample(model, recipe);
-  Random random(recipe.seed);
-  ChosenLines chosen;
-  chosen.used.assign(lines.size(), false);
-  for (const uint32_t line : shuffled(lines.size(), random)) {
-    if (chosen.batch.tokens() >= wanted_tokens(model, recipe)) break;
-    chosen.batch.add(tokenizer.encode(lines[line], length));
-    chosen.used[line] = true;
+// A line that calibration has seen proves nothing, wherever it stands.
+void divide_lines(std::vector<std::string> lines, const std::vector<bool>& chosen, CalibrationText& text) {
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (chosen[i]) text.used_lines.push_back(lines[i]);
   }
-  return chosen;
+  const std::unordered_set<std::string> seen(text.used_lines.begin(), text.used_lines.end());
+  for (std::string& line : lines) {
+    if (!seen.contains(line)) text.unused_lines.push_back(std::move(line));
+  }
 }
 
-Samples text_samples(const SourceModel& model, const Recipe& recipe) {
-  const std::vector<std::string> lines = read_lines(recipe.calibration_file);
+size_t repeated(const std::vector<std::string>& lines) {
+  return lines.size() - std::unordered_set<std::string_view>(lines.begin(), lines.end()).size();
+}
+
+Samples line_samples(const SourceModel& model, const SampleRequest& request) {
+  std::vector<std::string> lines = read_lines(*request.text);
+  const Tokenizer tokenizer(model.tokenizer);
+  const size_t length = longest_sample(model, request);
+  Random random(request.seed);
   Samples samples;
-  samples.batch = choose_lines(model, recipe, lines).batch;
-  check_enough(recipe, samples.batch.tokens());
-  samples.description = message(samples.batch.sequences(), " of ", lines.size(), " lines of ", file_name(recipe), " (",
-                                samples.batch.tokens(), " tokens)");
+  std::vector<bool> chosen(lines.size(), false);
+  for (const uint32_t line : shuffled(lines.size(), random)) {
+    if (samples.batch.tokens() >= wanted_tokens(model, request)) break;
+    samples.batch.add(tokenizer.encode(lines[line], length));
+    chosen[line] = true;
+  }
+  check_enough(*request.text, samples.batch.tokens());
+  samples.description = message(samples.batch.sequences(), " of ", lines.size(), " lines of ",
+                                request.text->file_name(), " (", samples.batch.tokens(), " tokens)");
+  samples.text = text_of(*request.text);
+  divide_lines(std::move(lines), chosen, samples.text);
+  if (const size_t same = repeated(samples.text.used_lines); same > 0) {
+    samples.description += message("; ", same, " of them have the same text as another");
+  }
   return samples;
 }
 
-// One text cut into windows, some of which are chosen.
-struct ChosenWindows {
-  std::vector<int32_t> ids;
-  size_t length = 0;
-  std::vector<bool> used;  // by window
-
-  TokenBatch batch(bool of_used) const {
-    TokenBatch batch;
-    for (size_t i = 0; i < used.size(); ++i) {
-      if (used[i] == of_used) batch.add(std::span(ids).subspan(i * length, length));
-    }
-    return batch;
-  }
-};
-
 // One window from each of as many equal parts of the text as windows are wanted.
-ChosenWindows choose_windows(const SourceModel& model, const Recipe& recipe) {
-  ChosenWindows chosen;
-  chosen.ids = Tokenizer(model.tokenizer).encode_plain(read_text(recipe.calibration_file));
-  check_enough(recipe, chosen.ids.size());
-  chosen.length = std::min(longest_sample(model, recipe), chosen.ids.size());
-  const size_t windows = chosen.ids.size() / chosen.length;
-  const size_t wanted = std::min<size_t>(windows, ceil_div(wanted_tokens(model, recipe), chosen.length));
-  chosen.used.assign(windows, false);
-  Random random(recipe.seed);
+Samples window_samples(const SourceModel& model, const SampleRequest& request) {
+  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(*request.text));
+  check_enough(*request.text, ids.size());
+  const size_t length = std::min(longest_sample(model, request), ids.size());
+  const size_t windows = ids.size() / length;
+  const size_t wanted = std::min<size_t>(windows, ceil_div(wanted_tokens(model, request), length));
+  std::vector<bool> chosen(windows, false);
+  Random random(request.seed);
   for (size_t i = 0; i < wanted; ++i) {
     const size_t begin = i * windows / wanted, end = (i + 1) * windows / wanted;
-    chosen.used[begin + random.below(end - begin)] = true;
+    chosen[begin + random.below(end - begin)] = true;
   }
-  return chosen;
-}
-
-Samples window_samples(const SourceModel& model, const Recipe& recipe) {
-  const ChosenWindows chosen = choose_windows(model, recipe);
   Samples samples;
-  samples.batch = chosen.batch(true);
-  samples.description = message(samples.batch.sequences(), " of ", chosen.used.size(), " windows of ", chosen.length,
-                                " tokens of ", file_name(recipe), " (", samples.batch.tokens(), " tokens)");
+  samples.text = text_of(*request.text);
+  for (size_t i = 0; i < windows; ++i) {
+    (chosen[i] ? samples.batch : samples.text.unused_windows).add(std::span(ids).subspan(i * length, length));
+  }
+  samples.description = message(samples.batch.sequences(), " of ", windows, " windows of ", length, " tokens of ",
+                                request.text->file_name(), " (", samples.batch.tokens(), " tokens)");
   return samples;
 }
 
@@ -126,16 +119,16 @@ size_t zipf(Random& random, size_t count, double shift) {
   return std::min(count - 1, static_cast<size_t>(shift * std::expm1(random.uniform() * span)));
 }
 
-Samples synthetic_samples(const SourceModel& model, const Recipe& recipe) {
+Samples synthetic_samples(const SourceModel& model, const SampleRequest& request) {
   constexpr double kZipfShift = 20;
   const std::vector<int32_t> ids = usable_ids(model.tokenizer);
   if (ids.empty()) fail(Errc::malformed, message(model.path.string(), ": the vocabulary has no usable token"));
-  const size_t longest = longest_sample(model, recipe);
+  const size_t longest = longest_sample(model, request);
   const bool framed = !model.task.generates();  // by [CLS] and [SEP]
-  Random random(recipe.seed);
+  Random random(request.seed);
   Samples samples;
   std::vector<int32_t> sequence;
-  while (samples.batch.tokens() < wanted_tokens(model, recipe)) {
+  while (samples.batch.tokens() < wanted_tokens(model, request)) {
     const size_t length = std::min(longest, std::max<size_t>(3, 16 + random.below(longest)));
     sequence.clear();
     if (framed) sequence.push_back(static_cast<int32_t>(model.tokenizer.begin_id));
@@ -158,30 +151,16 @@ std::vector<uint32_t> shuffled(size_t count, Random& random) {
   return order;
 }
 
-Samples make_samples(const SourceModel& model, const Recipe& recipe) {
-  Samples samples = recipe.calibration_file.empty() ? synthetic_samples(model, recipe)
-                    : model.task.generates()        ? window_samples(model, recipe)
-                                                    : text_samples(model, recipe);
-  if (recipe.recovery == Recovery::blocks && samples.batch.sequences() < kMinReconstructionSequences) {
-    fail(Errc::malformed, message(samples.description, ": ", samples.batch.sequences(),
-                                  " sequences, block reconstruction needs at least ", kMinReconstructionSequences,
-                                  ": give more text, or more tokens of it for calibration"));
-  }
-  return samples;
+Samples make_samples(const SourceModel& model, const SampleRequest& request) {
+  if (!request.text) return synthetic_samples(model, request);
+  return model.task.generates() ? window_samples(model, request) : line_samples(model, request);
 }
 
-std::vector<std::string> unused_calibration_lines(const SourceModel& model, const Recipe& recipe) {
-  const std::vector<std::string> lines = read_lines(recipe.calibration_file);
-  const std::vector<bool> used = choose_lines(model, recipe, lines).used;
-  std::vector<std::string> left;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (!used[i]) left.push_back(lines[i]);
-  }
-  return left;
-}
-
-TokenBatch unused_calibration_windows(const SourceModel& model, const Recipe& recipe) {
-  return choose_windows(model, recipe).batch(false);
+void check_enough_to_reconstruct(const Samples& samples) {
+  if (samples.batch.sequences() >= kMinReconstructionSequences) return;
+  fail(Errc::malformed,
+       message(samples.description, ": ", samples.batch.sequences(), " sequences, block reconstruction needs at least ",
+               kMinReconstructionSequences, ": give more text, or more tokens of it for calibration"));
 }
 
 }  // namespace lathe

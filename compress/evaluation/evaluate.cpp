@@ -10,37 +10,10 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "formats/artifact/mapped_file.h"
 #include "formats/text.h"
 
 namespace lathe {
 namespace {
-
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-constexpr size_t kLabelsShown = 20;  // in a message
-
-// Calls use(line number, line, ends) for each line, without its line end; `ends` tells whether it had one.
-void for_all_lines(const std::filesystem::path& path, const std::function<void(size_t, std::string_view, bool)>& use) {
-  const MappedFile file(path);
-  std::string_view rest(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  if (rest.starts_with(kByteOrderMark)) rest.remove_prefix(kByteOrderMark.size());
-  for (size_t number = 1; !rest.empty(); ++number) {
-    const size_t end = rest.find('\n');
-    std::string_view line = rest.substr(0, end);
-    const bool ends = end != std::string_view::npos;
-    rest.remove_prefix(ends ? end + 1 : rest.size());
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!is_utf8(line)) fail(Errc::malformed, message(path.string(), ": line ", number, ": is not UTF-8"));
-    use(number, line, ends);
-  }
-}
-
-// Calls use(line number, line) for each line that is not empty.
-void for_each_line(const std::filesystem::path& path, const std::function<void(size_t, std::string_view)>& use) {
-  for_all_lines(path, [&](size_t number, std::string_view line, bool) {
-    if (!line.empty()) use(number, line);
-  });
-}
 
 double parse_score(std::string_view text, const std::string& where) {
   double score = 0;
@@ -72,38 +45,7 @@ void check_finite(const std::vector<float>& embeddings, size_t dimension) {
   }
 }
 
-std::string listed(const std::vector<std::string>& labels) {
-  std::string text;
-  for (size_t i = 0; i < std::min(labels.size(), kLabelsShown); ++i) {
-    text += (i == 0 ? "" : ", ") + printable(labels[i]);
-  }
-  return labels.size() > kLabelsShown ? message(text, ", ... (", labels.size(), " in all)") : text;
-}
-
 std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
-
-// Calls use(where, text, label) for each line of text TAB label.
-void for_each_labelled(const std::filesystem::path& path,
-                       const std::function<void(const std::string&, std::string_view, std::string_view)>& use) {
-  for_each_line(path, [&](size_t number, std::string_view line) {
-    const std::string where = message(path.string(), ": line ", number);
-    const size_t tab = line.rfind('\t');
-    if (tab == std::string_view::npos) fail(Errc::malformed, where + ": has no tab, expected text TAB label");
-    if (tab == 0) fail(Errc::malformed, where + ": the text before the label is empty");
-    if (tab + 1 == line.size()) fail(Errc::malformed, where + ": the label behind the tab is empty");
-    use(where, line.substr(0, tab), line.substr(tab + 1));
-  });
-}
-
-uint32_t label_index(std::string_view label, const std::vector<std::string>& labels, const std::string& where) {
-  const auto named = std::find(labels.begin(), labels.end(), label);
-  if (named != labels.end()) return static_cast<uint32_t>(named - labels.begin());
-  uint32_t index = 0;
-  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), index);
-  if (error == std::errc() && end == label.data() + label.size() && index < labels.size()) return index;
-  fail(Errc::malformed, message(where, ": label \"", printable(label), "\" is none of the model's: ", listed(labels),
-                                ", or an index in [0, ", labels.size() - 1, "]"));
-}
 
 // How often a label was true, predicted, and both.
 struct LabelCounts {
@@ -115,7 +57,7 @@ struct LabelCounts {
   double f1() const { return occurs() ? 2.0 * static_cast<double>(both) / static_cast<double>(truth + predicted) : 0; }
 };
 
-LabelledTask sts_task(const std::string& file, const Task&) {
+LabelledTask sts_task(const TextFile& file, const Task&) {
   StsData data = read_sts(file);
   std::vector<std::string> texts = data.texts;
   return {std::move(texts), [data = std::move(data)](const std::vector<float>& embeddings, size_t dimension) {
@@ -123,7 +65,7 @@ LabelledTask sts_task(const std::string& file, const Task&) {
           }};
 }
 
-LabelledTask classification_task(const std::string& file, const Task& model) {
+LabelledTask classification_task(const TextFile& file, const Task& model) {
   ClassificationData data = read_classification(file, model.labels);
   std::vector<std::string> texts = data.texts;
   return {std::move(texts), [data = std::move(data)](const std::vector<float>& logits, size_t dimension) {
@@ -133,9 +75,9 @@ LabelledTask classification_task(const std::string& file, const Task& model) {
 
 struct TaskRow {
   std::string_view name;
-  std::string_view format;                                           // of its file
-  std::string_view model_kind;                                       // what it judges
-  LabelledTask (*read)(const std::string& file, const Task& model);  // null: not a task with labels
+  std::string_view format;                                        // of its file
+  std::string_view model_kind;                                    // what it judges
+  LabelledTask (*read)(const TextFile& file, const Task& model);  // null: not a task with labels
 };
 constexpr std::array kTasks = {
     TaskRow{"sts", "text_a TAB text_b TAB score", kEmbeddingTask, sts_task},
@@ -195,21 +137,26 @@ void check_task_fits(const TaskSpec& spec, const Task& model_task, const std::st
 
 LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model) {
   check_task_fits(spec, model_task, model);
-  const TaskRow* row = find_task(spec.task);
-  if (row->read == nullptr) fail(Errc::internal, message("the task ", spec.task, " has no labels"));
-  return row->read(spec.file, model_task);
+  return read_task(spec, TextFile(spec.file), model_task, model);
 }
 
-StsData read_sts(const std::filesystem::path& path) {
+LabelledTask read_task(const TaskSpec& spec, const TextFile& file, const Task& model_task, const std::string& model) {
+  check_task_fits(spec, model_task, model);
+  const TaskRow* row = find_task(spec.task);
+  if (row->read == nullptr) fail(Errc::internal, message("the task ", spec.task, " has no labels"));
+  return row->read(file, model_task);
+}
+
+StsData read_sts(const TextFile& file) {
   StsData data;
-  data.path = path.string();
+  data.path = file.path();
   std::unordered_map<std::string, uint32_t> known;
   const auto text_id = [&](std::string_view text) {
     const auto [at, is_new] = known.emplace(text, static_cast<uint32_t>(data.texts.size()));
     if (is_new) data.texts.emplace_back(text);
     return at->second;
   };
-  for_each_line(path, [&](size_t number, std::string_view line) {
+  for_each_line(file, [&](size_t number, std::string_view line) {
     const std::string where = message(data.path, ": line ", number);
     const size_t first = line.find('\t');
     const size_t second = first == std::string_view::npos ? first : line.find('\t', first + 1);
@@ -234,43 +181,7 @@ StsData read_sts(const std::filesystem::path& path) {
   return data;
 }
 
-ClassificationData read_classification(const std::filesystem::path& path, const std::vector<std::string>& labels) {
-  ClassificationData data{path.string(), {}, {}, labels};
-  for_each_labelled(path, [&](const std::string& where, std::string_view text, std::string_view label) {
-    data.texts.emplace_back(text);
-    data.truth.push_back(label_index(label, labels, where));
-  });
-  if (data.texts.empty()) fail(Errc::malformed, data.path + ": has no text, expected lines of text TAB label");
-  return data;
-}
-
-std::vector<std::string> read_label_names(const std::filesystem::path& path) {
-  std::set<std::string> names;
-  for_each_labelled(path, [&](const std::string&, std::string_view, std::string_view label) { names.emplace(label); });
-  std::vector<std::string> labels(names.begin(), names.end());
-  check_labels(labels, path.string());
-  if (labels.size() < 2) {
-    fail(Errc::malformed, message(path.string(), ": has ", labels.size(), " different labels, expected at least 2"));
-  }
-  return labels;
-}
-
-std::vector<std::string> read_lines(const std::filesystem::path& path) {
-  std::vector<std::string> lines;
-  for_each_line(path, [&](size_t, std::string_view line) { lines.emplace_back(line); });
-  if (lines.empty()) fail(Errc::malformed, path.string() + ": has no text, expected one text a line");
-  return lines;
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  std::string text;
-  for_all_lines(path, [&](size_t, std::string_view line, bool ends) {
-    text += line;
-    if (ends) text += '\n';
-  });
-  if (text.empty()) fail(Errc::malformed, path.string() + ": has no text");
-  return text;
-}
+StsData read_sts(const std::filesystem::path& path) { return read_sts(TextFile(path)); }
 
 TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embeddings, size_t dimension) {
   if (embeddings.size() != data.texts.size() * dimension) {

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "compress/facts/measurements.h"
+#include "compress/source/labelled_texts.h"
 #include "compress/source/source_model.h"
+#include "formats/text_file.h"
 #include "runtime/text/embedder.h"
 
 namespace lathe {
@@ -34,8 +36,11 @@ struct LabelledTask {
   std::vector<std::string> texts;
   std::function<TaskResult(const std::vector<float>& outputs, size_t dimension)> evaluate;
 };
-/// Throws what check_task_fits and the readers below throw; Error{internal} for a task that predicts().
+/// Opens the task's file. Throws what check_task_fits, TextFile and the reader of the task throw; Error{internal} for a
+/// task that predicts().
 LabelledTask read_task(const TaskSpec& spec, const Task& model_task, const std::string& model);
+/// The same of a file that is open already.
+LabelledTask read_task(const TaskSpec& spec, const TextFile& file, const Task& model_task, const std::string& model);
 
 /// Pairs of texts with a human score; each text is kept once.
 struct StsData {
@@ -49,30 +54,11 @@ struct StsData {
   std::vector<Pair> pairs;
 };
 
-/// Lines of text_a TAB text_b TAB score. Throws Error{no_input}, Error{malformed} naming file, line and field; at
-/// least 2 pairs with different scores.
+/// Lines of text_a TAB text_b TAB score. Throws Error{malformed} naming file, line and field; at least 2 pairs with
+/// different scores.
+StsData read_sts(const TextFile& file);
+/// The same for a path, which is opened; throws the errors of TextFile, too.
 StsData read_sts(const std::filesystem::path& path);
-
-/// Texts with the index of their label.
-struct ClassificationData {
-  std::string path;
-  std::vector<std::string> texts;
-  std::vector<uint32_t> truth;      // by text
-  std::vector<std::string> labels;  // all of the model's
-};
-
-/// Lines of text TAB label, where the label, which follows the last tab, is one of `labels` or else an index of one.
-/// Throws Error{no_input}, Error{malformed} naming file, line and field; at least one text.
-ClassificationData read_classification(const std::filesystem::path& path, const std::vector<std::string>& labels);
-/// The different labels of such a file, sorted. Same errors, those of check_labels, and fewer than two are an error.
-std::vector<std::string> read_label_names(const std::filesystem::path& path);
-
-/// One text a line, UTF-8, empty lines skipped. Throws Error{no_input, malformed} (empty, not UTF-8: names the line).
-std::vector<std::string> read_lines(const std::filesystem::path& path);
-
-/// The whole text of a file, UTF-8; line ends become \n, and a byte order mark is left out. Throws Error{no_input,
-/// malformed} (empty, not UTF-8: names the line).
-std::string read_text(const std::filesystem::path& path);
 
 /// Pearson and Spearman of the cosine of the embeddings with the human score. `embeddings` is [texts, dimension].
 TaskResult evaluate_sts(const StsData& data, const std::vector<float>& embeddings, size_t dimension);

@@ -119,20 +119,24 @@ WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task
   return {static_cast<uint32_t>(length), static_cast<uint32_t>(std::min<uint64_t>(windows, UINT32_MAX))};
 }
 
-LanguageData read_language_data(const std::filesystem::path& path, const Tokenizer& tokenizer,
-                                const WindowOptions& options) {
-  const std::vector<int32_t> ids = tokenizer.encode_plain(read_text(path));
+LanguageData read_language_data(const TextFile& file, const Tokenizer& tokenizer, const WindowOptions& options) {
+  const std::vector<int32_t> ids = tokenizer.encode_plain(read_text(file));
   size_t windows = ids.size() / options.length;
   if (windows == 0) {
     fail(Errc::malformed,
-         message(path.string(), ": has ", ids.size(), " tokens, needs at least ", options.length, " for one window"));
+         message(file.path(), ": has ", ids.size(), " tokens, needs at least ", options.length, " for one window"));
   }
   if (options.windows != 0) windows = std::min<size_t>(windows, options.windows);
-  LanguageData data{path.string(), options.length, {}};
+  LanguageData data{file.path(), options.length, {}};
   for (size_t i = 0; i < windows; ++i) {
     data.windows.add(std::span(ids).subspan(i * options.length, options.length));
   }
   return data;
+}
+
+LanguageData read_language_data(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                const WindowOptions& options) {
+  return read_language_data(TextFile(path), tokenizer, options);
 }
 
 double TokenLosses::perplexity() const { return std::exp(mean(losses)); }

@@ -9,6 +9,7 @@
 #include "compress/facts/measurements.h"
 #include "compress/job/progress.h"
 #include "compress/source/source_model.h"
+#include "formats/text_file.h"
 #include "runtime/session.h"
 #include "runtime/text/tokenizer.h"
 
@@ -28,7 +29,9 @@ struct WindowOptions {
 /// Windows of `length` tokens (0: 512, or as many as the model was made for). Throws Error{usage} when that is more
 /// than it was made for, or fewer than 2.
 WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task);
-/// Throws Error{no_input, malformed} for a bad file, Error{malformed} when it has too few tokens for one window.
+/// Throws the errors of read_text, and Error{malformed} when the text has too few tokens for one window.
+LanguageData read_language_data(const TextFile& file, const Tokenizer& tokenizer, const WindowOptions& options);
+/// The same for a path, which is opened; throws the errors of TextFile, too.
 LanguageData read_language_data(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                 const WindowOptions& options);
 

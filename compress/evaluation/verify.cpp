@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <set>
 
-#include "compress/calibration/samples.h"
 #include "compress/evaluation/benchmark.h"
-#include "compress/evaluation/evaluate.h"
 #include "compress/evaluation/machine.h"
 #include "compress/evaluation/measure.h"
 #include "compress/evaluation/verify_language.h"
-#include "compress/training/training_data.h"
 #include "runtime/text/embedder.h"
 #include "runtime/threads.h"
 
@@ -52,67 +48,35 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   return report;
 }
 
-// Texts for the fidelity: never those that calibration or training may have seen.
-std::vector<std::string> fidelity_texts(const SourceModel& source, const Recipe& recipe, const VerifyOptions& options,
-                                        std::string& from) {
-  std::vector<std::string> texts;
-  if (!options.texts_file.empty()) {
-    from = std::filesystem::path(options.texts_file).filename().string();
-    texts = read_lines(options.texts_file);
-  } else if (options.task) {
-    from = std::filesystem::path(options.task->file).filename().string();
-    texts = read_task(*options.task, source.task, source.name).texts;
-  } else if (!recipe.calibration_file.empty()) {
-    from = std::filesystem::path(recipe.calibration_file).filename().string() +
-           (recipe.training.distills() ? " (lines that neither calibration nor training used)"
-                                       : " (lines that calibration did not use)");
-    texts = without_training_texts(source, recipe.training, unused_calibration_lines(source, recipe));
+// Both models' embedders are made once and run all the texts.
+void measure_outputs(const SourceModel& source, const Proof& proof, const Model& original, const Model& artifact,
+                     size_t threads, Report& report) {
+  Embedder before(original, source.tokenizer, threads);
+  Embedder after(artifact, threads);
+  const bool classifies = source.task.classifies();
+  report.models[1].fidelity =
+      proof.texts.empty()
+          ? fidelity(before.session().embed(proof.made_up), after.session().embed(proof.made_up), before.dimension(),
+                     classifies)
+          : fidelity(before.embed(proof.texts), after.embed(proof.texts), before.dimension(), classifies);
+  if (!proof.task) return;
+  report.models[0].task = proof.task->evaluate(before.embed(proof.task->texts), before.dimension());
+  report.models[1].task = proof.task->evaluate(after.embed(proof.task->texts), after.dimension());
+}
+
+// The file may have been damaged, or replaced by another process that writes to the same path.
+void check_written(const Artifact& artifact, const CompressedModel& compressed) {
+  const std::string& path = artifact.file().path();
+  if (artifact.file().bytes().size() != compressed.file_bytes ||
+      artifact.section_text(layout::Section::recipe) != compressed.recipe_json ||
+      artifact.section_text(layout::Section::provenance) != compressed.provenance_json) {
+    fail(Errc::io, message(path,
+                           ": another process replaced the file after it was written; give each run an output of "
+                           "its own"));
   }
-  if (options.first_texts != 0 && texts.size() > options.first_texts) texts.resize(options.first_texts);
-  if (texts.size() > kMaxFidelityTexts) texts.resize(kMaxFidelityTexts);
-  return texts;
-}
-
-// Without any text at all: token sequences that another seed makes up.
-TokenBatch synthetic_batch(const SourceModel& source, const Recipe& recipe) {
-  Recipe other = recipe;
-  other.calibration_file.clear();
-  other.recovery = Recovery::none;  // it asks for more samples
-  other.seed = recipe.seed + 1;
-  other.calibration_tokens = 8192;
-  return make_samples(source, other).batch;
-}
-
-void measure_fidelity(const SourceModel& source, const Recipe& recipe, const VerifyOptions& options,
-                      const Model& original, const Model& artifact, Report& report) {
-  std::string from;
-  const std::vector<std::string> texts = fidelity_texts(source, recipe, options, from);
-  ModelReport& measured = report.models[1];
-  if (!texts.empty()) {
-    Embedder before(original, source.tokenizer, options.threads);
-    Embedder after(artifact, options.threads);
-    measured.fidelity = fidelity(before.embed(texts), after.embed(texts), before.dimension(), source.task.classifies());
-    report.notes.push_back(message("fidelity is measured on ", texts.size(), " texts of ", from));
-    return;
+  for (const std::string& fault : artifact.verify()) {
+    fail(Errc::internal, message(path, ": the file just written is not intact: ", fault));
   }
-  Session before(original, options.threads);
-  Session after(artifact, options.threads);
-  const TokenBatch batch = synthetic_batch(source, recipe);
-  measured.fidelity =
-      fidelity(before.embed(batch), after.embed(batch), source.task.dimension, source.task.classifies());
-  if (!from.empty()) report.notes.push_back(message("fidelity: no text is left in ", from));
-  report.notes.push_back(
-      "fidelity is measured on made-up token sequences: give --texts FILE or --eval to use real text");
-}
-
-void measure_task(const SourceModel& source, const VerifyOptions& options, const Model& original, const Model& artifact,
-                  Report& report) {
-  if (!options.task) return;
-  const LabelledTask task = read_task(*options.task, source.task, source.name);
-  Embedder before(original, source.tokenizer, options.threads);
-  Embedder after(artifact, options.threads);
-  report.models[0].task = task.evaluate(before.embed(task.texts), before.dimension());
-  report.models[1].task = task.evaluate(after.embed(task.texts), after.dimension());
 }
 
 void measure_speeds(const SourceModel& source, const Model& original, const Model& artifact, size_t threads,
@@ -131,6 +95,10 @@ void measure_speeds(const SourceModel& source, const Model& original, const Mode
   }
 }
 
+// A correlation with distances instead of similarities is negative in a good model, and rises towards 0 as it gets
+// worse.
+double task_drop(double before, double after) { return before < 0 ? after - before : before - after; }
+
 double speedup(const Report& report) {
   if (report.models[0].speed.empty()) fail(Errc::usage, "min-speedup: speed was not measured");
   return report.models[0].speed[0].p50_ms / report.models[1].speed[0].p50_ms;
@@ -138,23 +106,22 @@ double speedup(const Report& report) {
 
 }  // namespace
 
-Report verify(const SourceModel& source, const Recipe& recipe, const CompressedModel& compressed,
-              const std::filesystem::path& artifact_path, const VerifyOptions& options, Progress& progress) {
+Report verify(const SourceModel& source, const CompressedModel& compressed, const std::filesystem::path& artifact_path,
+              const Proof& proof, const VerifyOptions& options, Progress& progress) {
   Report report;
   report.title = source.name;
   report.machine = this_machine();
   report.notes = compressed.notes;
+  report.notes.insert(report.notes.end(), proof.notes.begin(), proof.notes.end());
   report.calibration = compressed.calibration;
   report.training = compressed.training;
   report.training_data = compressed.training_data;
   report.recipe_json = compressed.recipe_json;
   report.provenance_json = compressed.provenance_json;
 
-  progress.stage("verifying", 3);
+  progress.stage("verifying", 2);
   const TimedModel artifact = open_timed(artifact_path);
-  for (const std::string& fault : artifact.model.artifact()->verify()) {
-    fail(Errc::internal, message(artifact_path.string(), ": the file just written is not intact: ", fault));
-  }
+  check_written(*artifact.model.artifact(), compressed);
   const auto begin = std::chrono::steady_clock::now();
   const Model original = build_original(source);
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - begin;
@@ -162,12 +129,10 @@ Report verify(const SourceModel& source, const Recipe& recipe, const CompressedM
                    describe(artifact, artifact_path.stem().string())};
   progress.advance(1);
   if (source.task.generates()) {
-    verify_language(source, recipe, options, original, artifact.model, report, progress);
+    verify_language(proof, original, artifact.model, options.threads, report, progress);
   } else {
-    measure_fidelity(source, recipe, options, original, artifact.model, report);
+    measure_outputs(source, proof, original, artifact.model, options.threads, report);
     progress.advance(2);
-    measure_task(source, options, original, artifact.model, report);
-    progress.advance(3);
   }
   if (options.measure_speed) measure_speeds(source, original, artifact.model, options.threads, report, progress);
   return report;
@@ -180,8 +145,9 @@ bool apply_gates(const Gates& gates, Report& report) {
     const double increase = perplexity_increase(report);
     report.gates.push_back({"max-drop", *gates.max_drop, increase, increase <= *gates.max_drop, "of the perplexity"});
   } else if (gates.max_drop) {
-    const bool by_task = before.task && after.task;
-    const double drop = by_task ? before.task->main().value - after.task->main().value : 1 - after.fidelity->mean;
+    const bool by_task = before.task && after.task && before.task->main().value != 0;
+    const double drop =
+        by_task ? task_drop(before.task->main().value, after.task->main().value) : 1 - after.fidelity.value().mean;
     report.gates.push_back({"max-drop", *gates.max_drop, drop, drop <= *gates.max_drop,
                             by_task ? before.task->main().name : "mean cosine"});
   }

@@ -7,10 +7,10 @@
 
 namespace lathe {
 
-/// Perplexity and predictions of both models on the text of --eval, else that of --texts, else what calibration left
-/// over, else made-up tokens, which give no perplexity. Fills in models[0..1] and notes of the report.
-void verify_language(const SourceModel& source, const Recipe& recipe, const VerifyOptions& options,
-                     const Model& original, const Model& artifact, Report& report, Progress& progress);
+/// Perplexity and predictions of both models on the text of the proof; made-up tokens give no perplexity. Fills in
+/// models[0..1] of the report.
+void verify_language(const Proof& proof, const Model& original, const Model& artifact, size_t threads, Report& report,
+                     Progress& progress);
 
 /// Speed of both at prompts of 128 and 512 tokens and at 64 tokens one by one, as far as the model takes them.
 void measure_decoder_speeds(const SourceModel& source, const Model& original, const Model& artifact, uint32_t threads,

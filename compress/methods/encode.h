@@ -2,6 +2,7 @@
 // From weights on a grid to the planes of an encoding.
 
 #include <string>
+#include <vector>
 
 #include "compress/methods/grid.h"
 #include "formats/artifact/encoding.h"
@@ -11,5 +12,8 @@ namespace lathe {
 /// Every value must be one that the grid holds in its place, as Grid::snap returns it: then decode() of the result is
 /// `values`, bit for bit. With a bitmask only the values other than zero are stored.
 EncodedBuffer encode(const Matrix& values, const Grid& grid, const Encoding& encoding);
+
+/// A norm or bias, rank 1, in f32 or f16; in f32 all the same where a value is too large for f16.
+EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding);
 
 }  // namespace lathe

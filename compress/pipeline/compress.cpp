@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "compress/calibration/calibration.h"
 #include "compress/job/stop.h"
-#include "compress/pipeline/finished_layer.h"
-#include "compress/pipeline/linear_job.h"
+#include "compress/methods/encode.h"
+#include "compress/pipeline/group_calibration.h"
+#include "compress/pipeline/group_store.h"
+#include "compress/pipeline/layer_group.h"
 #include "compress/pipeline/provenance.h"
-#include "compress/pipeline/tensor_store.h"
+#include "compress/pipeline/recovery.h"
 #include "compress/program/rewrite.h"
 
 namespace lathe {
@@ -18,294 +19,206 @@ namespace {
 // (docs/decisions/0011-sixteen-bit-inputs.md).
 constexpr double kMostRounding = 0.5;
 
-// "compression-0012"
-std::string group_name(size_t index) {
-  constexpr size_t kDigits = 4;
-  const std::string number = std::to_string(index);
-  return "compression-" + std::string(kDigits - std::min(kDigits, number.size()), '0') + number;
+// What the steps of one compression share. Finished tensors are in the store, facts and program in a CompressedModel.
+struct Context {
+  const CompressionInputs& inputs;
+  const SourceModel& source;  // what is compressed: the original or a student of it
+  const CompressionPlan& plan;
+  Progress& progress;
+  size_t threads;
+
+  const Recipe& recipe() const { return inputs.recipe; }
+};
+
+void check_cancelled(const Context& context) {
+  if (context.progress.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
 }
 
-class Pipeline {
- public:
-  Pipeline(const SourceModel& teacher, Student student, const Recipe& recipe, const CompressionPlan& plan,
-           ArtifactWriter& out, Progress& progress, size_t threads)
-      : teacher_(teacher),
-        student_(std::move(student)),
-        source_(student_.model),
-        recipe_(recipe),
-        plan_(plan),
-        out_(out),
-        progress_(progress),
-        pool_(threads) {
-    if (recipe.trains()) recovery_ = std::make_unique<RecoveryStages>(teacher, recipe, progress, threads);
+// A decoder's output depends on every layer's; a text vector is a mean, and not that sensitive. What the rounding
+// would do to a head is not known, and a head is run for one token at a time.
+bool needs_wide_inputs(const Context& context, const TensorStore& store, const WeightFacts& facts,
+                       std::optional<double> rounding_share) {
+  const uint32_t asked = context.recipe().input_bits;
+  if (!value_codec(store.at(facts.name).encoding.values).integer || asked == 8) return false;
+  if (asked == 16) return true;
+  return context.source.task.generates() &&
+         (!rounding_share || *rounding_share > kMostRounding * facts.loss.value_or(0));
+}
+
+void widen_inputs(const std::string& weight, Program& program) {
+  for (Op& op : program.ops) {
+    auto* linear = op.as<ops::Linear>();
+    if (linear == nullptr || program.weights[op.weights[0]] != weight) continue;
+    linear->input_bits = InputBits::sixteen;
   }
+}
 
-  CompressedModel run() {
-    try {
-      return run_stages();
-    } catch (const ResumableStop&) {
-      throw;
-    } catch (const Error& error) {
-      if (error.code() != Errc::interrupted || state_folder().empty()) throw;
-      throw ResumableStop("stopped; what was done is kept, and the same command goes on from there");
-    }
-  }
+size_t count_wide_inputs(const Program& program) {
+  return static_cast<size_t>(std::count_if(program.ops.begin(), program.ops.end(), [](const Op& op) {
+    const auto* linear = op.as<ops::Linear>();
+    return linear != nullptr && linear->input_bits == InputBits::sixteen;
+  }));
+}
 
- private:
-  // The order matters: each group of layers is calibrated on what the compressed layers before it give, and training
-  // keeps the masks and grids that are there by then.
-  CompressedModel run_stages() {
-    result_.program = source_.program;
-    result_.notes = source_.notes;
-    result_.notes.insert(result_.notes.end(), student_.notes.begin(), student_.notes.end());
-    if (recipe_.needs_samples()) samples_ = make_samples(source_, recipe_);  // before anything long
-    if (recovery_ && recovery_->trains_dense()) recovery_->train_dense(student_, plan_);
-    store_.emplace(state_folder(), state_folder().empty() ? Json() : compression_job(teacher_, source_, recipe_));
-    compress_tables();
-    start_calibration();
-    const auto groups = linear_groups(source_.program);
-    progress_.stage("compressing layers", groups.size());
-    for (size_t i = 0; i < groups.size(); ++i) {
-      compress_group(groups[i]);
-      progress_.advance(i + 1);
-    }
-    store_the_rest();
-    if (recovery_) recover();
-    finish();
-    return std::move(result_);
-  }
-
-  // Linear ops that read the same value, by their index in the source program; heads are compressed with the tables.
-  static std::vector<std::vector<size_t>> linear_groups(const Program& program) {
-    const auto roles = weight_roles(program);
-    std::vector<std::vector<size_t>> groups;
-    for (size_t i = 0; i < program.ops.size(); ++i) {
-      if (!program.ops[i].is<ops::Linear>()) continue;
-      if (roles.at(program.weights[program.ops[i].weights[0]]) != WeightRole::linear) continue;
-      const bool same = !groups.empty() && program.ops[groups.back().back()].inputs == program.ops[i].inputs;
-      if (!same) groups.emplace_back();
-      groups.back().push_back(i);
-    }
-    return groups;
-  }
-
-  void check_cancelled() const {
-    if (progress_.cancelled()) fail(Errc::interrupted, "stopped; nothing was written");
-  }
-
-  const std::string& state_folder() const { return recipe_.training.state_folder; }
-
-  // The next group: what an earlier run of this job has left in the store, or else what `compress` makes.
-  template <class Compress>
-  std::vector<FinishedLayer> finished(const Compress& compress) {
-    check_cancelled();
-    const std::string name = group_name(groups_++);
-    if (const auto kept = store_->find(name)) return parse_finished(*kept, name);
-    FinishedGroup group = compress();
-    store_->put(name, group.tensors, finished_text(group.layers));
-    return std::move(group.layers);
-  }
-
-  void record(WeightFacts facts) {
+// Adds a finished layer, whose tensors are in the store, to program and facts.
+void add_layer(const Context& context, const TensorStore& store, const FinishedLayer& layer, CompressedModel& model) {
+  for (const WeightFacts& facts : layer.weights) {
+    if (needs_wide_inputs(context, store, facts, layer.rounding_share)) widen_inputs(facts.name, model.program);
     for (const std::string& fallback : facts.fallbacks) {
-      if (recipe_.strict) fail(Errc::unsupported, message(facts.name, ": ", fallback, " (an error under --strict)"));
-      result_.notes.push_back(facts.name + ": " + fallback);
-    }
-    result_.weights.push_back(std::move(facts));
-  }
-
-  void compress_tables() {
-    std::vector<const WeightPlan*> tables;
-    for (const WeightPlan& plan : plan_.weights) {
-      if (plan.role == WeightRole::embedding || plan.role == WeightRole::head) tables.push_back(&plan);
-    }
-    progress_.stage("compressing embeddings", tables.size());
-    for (size_t i = 0; i < tables.size(); ++i) {
-      const auto compress = [&] {
-        TableOutcome outcome = compress_table(source_, *tables[i]);
-        source_.release(tables[i]->name);
-        FinishedGroup group;
-        group.layers = {{{std::move(outcome.facts)}, std::nullopt}};
-        group.tensors[tables[i]->name] = std::move(outcome.encoded);
-        return group;
-      };
-      take(finished(compress).front());
-      store_->release();
-      progress_.advance(i + 1);
-    }
-  }
-
-  void start_calibration() {
-    if (recipe_.training.schedule == PruneSchedule::cubic) {
-      masks_ = masks_of_zeros(source_, plan_);
-    } else if (recipe_.prune_scope == PruneScope::global && recipe_.prune > 0) {
-      masks_ = choose_global_masks(source_, plan_);
-    }
-    if (!samples_) return;
-    result_.calibration = samples_->description;
-    const auto compressed = [this](const std::string& name) {
-      return store_->contains(name) ? store_->at(name) : source_.weight(name);
-    };
-    calibration_.emplace(
-        *samples_, [this](const std::string& name) { return source_.weight(name); }, compressed, pool_.size());
-  }
-
-  void compress_group(const std::vector<size_t>& ops) {
-    ahead_.push_back(ops.front());
-    const std::vector<FinishedLayer> layers = finished([&] { return compress_layers(ops); });
-    for (size_t i = 0; i < ops.size(); ++i) {
-      if (layers[i].weights.size() == 2) factor(source_.program.ops[ops[i]], layers[i]);
-      take(layers[i]);
-    }
-    release();
-  }
-
-  FinishedGroup compress_layers(const std::vector<size_t>& ops) {
-    std::optional<InputStatistics> statistics;
-    if (calibration_) statistics = collect();
-    std::vector<LinearOutcome> outcomes(ops.size());
-    pool_.parallel_for(ops.size(), [&](size_t i, size_t) {
-      const LinearJob job = make_linear_job(source_, recipe_, plan_, source_.program.ops[ops[i]], masks_);
-      outcomes[i] = compress_linear(job, statistics ? &*statistics : nullptr);
-    });
-    FinishedGroup group;
-    for (size_t i = 0; i < ops.size(); ++i) {
-      FinishedLayer& layer = group.layers.emplace_back();
-      layer.rounding_share = outcomes[i].rounding_share;
-      for (LinearFactor& factor : outcomes[i].factors) {
-        layer.weights.push_back(std::move(factor.facts));
-        group.tensors[factor.name] = std::move(factor.encoded);
+      if (context.recipe().strict) {
+        fail(Errc::unsupported, message(facts.name, ": ", fallback, " (an error under --strict)"));
       }
-      const Op& op = source_.program.ops[ops[i]];
-      if (op.weights.size() < 2 || op.weights[1] == kNone) continue;
-      const std::string& bias = source_.program.weights[op.weights[1]];
-      group.tensors[bias] = encode_vector(outcomes[i].bias, plan_.find(bias).encoding);
+      model.notes.push_back(facts.name + ": " + fallback);
     }
-    return group;
+    model.weights.push_back(facts);
   }
+}
 
-  // Of the newest group. Past those that were in the store already it goes step by step, as if they had been compressed
-  // now, so that memory stays bounded.
-  InputStatistics collect() {
-    const size_t op = ahead_.back();
-    ahead_.pop_back();
-    for (const size_t passed : ahead_) {
-      check_cancelled();
-      calibration_->skip(source_.program, result_.program, passed);
-      release();
+// Embeddings and heads, each a group of its own.
+void compress_tables(const Context& context, GroupStore& groups, CompressedModel& model) {
+  std::vector<const WeightPlan*> tables;
+  for (const WeightPlan& weight : context.plan.weights) {
+    if (weight.role == WeightRole::embedding || weight.role == WeightRole::head) tables.push_back(&weight);
+  }
+  context.progress.stage("compressing embeddings", tables.size());
+  for (size_t i = 0; i < tables.size(); ++i) {
+    check_cancelled(context);
+    std::optional<std::vector<FinishedLayer>> layers = groups.restore();
+    if (!layers) {
+      layers = groups.keep(compress_table_group(context.source, *tables[i]));
+      context.source.release(tables[i]->name);
     }
-    ahead_.clear();
-    return calibration_->collect(source_.program, result_.program, op);
+    add_layer(context, groups.tensors(), layers->front(), model);
+    groups.tensors().release();
+    context.progress.advance(i + 1);
   }
+}
 
-  void release() {
-    for (const std::string& name : source_.program.weights) source_.release(name);
-    store_->release();
+// A low-rank layer is two ops of the program.
+void factor_if_low_rank(const Op& op, const FinishedLayer& layer, const TensorStore& store, Program& program) {
+  if (layer.weights.size() != 2) return;
+  const auto rank = static_cast<uint32_t>(store.at(layer.weights[0].name).shape[1]);
+  factor_linear(program, op.output, layer.weights[0].name, layer.weights[1].name, rank);
+}
+
+// The layers of one group after another, each calibrated on what the compressed layers before it give.
+void compress_layers(const Context& context, GroupStore& groups, CompressedModel& model) {
+  const SourceModel& source = context.source;
+  const GroupSettings settings = make_group_settings(source, context.recipe(), context.plan);
+  ThreadPool pool(context.threads);
+  std::optional<GroupCalibration> calibration;
+  if (context.inputs.samples) {
+    model.calibration = context.inputs.samples->description;
+    calibration.emplace(context.inputs.samples->batch, source, groups.tensors(), context.threads);
   }
-
-  // A low-rank layer is two ops of the program.
-  void factor(const Op& op, const FinishedLayer& layer) {
-    const auto rank = static_cast<uint32_t>(store_->at(layer.weights[0].name).shape[1]);
-    factor_linear(result_.program, op.output, layer.weights[0].name, layer.weights[1].name, rank);
-  }
-
-  // Puts the compressed layer into program and report; it is in the store, and so in file and calibration.
-  void take(const FinishedLayer& layer) {
-    for (const WeightFacts& facts : layer.weights) {
-      if (needs_wide_inputs(facts, layer.rounding_share)) widen_inputs(facts.name);
-      record(facts);
+  const auto between = [&] {
+    release_pages(source, groups.tensors());
+    check_cancelled(context);
+  };
+  const std::vector<std::vector<size_t>> all = linear_groups(source.program);
+  context.progress.stage("compressing layers", all.size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    check_cancelled(context);
+    const std::vector<size_t>& ops = all[i];
+    std::optional<std::vector<FinishedLayer>> layers = groups.restore();
+    if (layers && calibration) calibration->skip(ops.front());
+    if (!layers) {
+      std::optional<InputStatistics> statistics;
+      if (calibration) statistics = calibration->collect(model.program, ops.front(), between);
+      layers = groups.keep(compress_group(settings, ops, statistics ? &*statistics : nullptr, pool));
     }
-  }
-
-  // A decoder's output depends on every layer's; a text vector is a mean, and not that sensitive. What the rounding
-  // would do to a head is not known, and a head is run for one token at a time.
-  bool needs_wide_inputs(const WeightFacts& facts, std::optional<double> rounding_share) const {
-    if (!value_codec(store_->at(facts.name).encoding.values).integer || recipe_.input_bits == 8) return false;
-    if (recipe_.input_bits == 16) return true;
-    return source_.task.generates() && (!rounding_share || *rounding_share > kMostRounding * facts.loss.value_or(0));
-  }
-
-  void widen_inputs(const std::string& weight) {
-    for (Op& op : result_.program.ops) {
-      auto* linear = op.as<ops::Linear>();
-      if (linear == nullptr || result_.program.weights[op.weights[0]] != weight) continue;
-      linear->input_bits = InputBits::sixteen;
-      ++wide_;
+    for (size_t k = 0; k < ops.size(); ++k) {
+      factor_if_low_rank(source.program.ops[ops[k]], (*layers)[k], groups.tensors(), model.program);
+      add_layer(context, groups.tensors(), (*layers)[k], model);
     }
+    release_pages(source, groups.tensors());
+    context.progress.advance(i + 1);
   }
+}
 
-  // Norms, and whatever else no pass touches.
-  void store_the_rest() {
-    for (const std::string& name : result_.program.weights) {
-      if (store_->contains(name)) continue;
-      store_->hold(name, encode_vector(decode(source_.weight(name)), plan_.find(name).encoding));
-    }
+// Norms, and whatever else no method changes.
+void hold_other_weights(const Context& context, const Program& program, TensorStore& store) {
+  for (const std::string& name : program.weights) {
+    if (store.contains(name)) continue;
+    store.hold(name, encode_vector(decode(context.source.weight(name)), context.plan.find(name).encoding));
   }
+}
 
-  void recover() {
-    calibration_.reset();  // its memory
-    TrainableModel model{result_.program, store_->copies()};
-    recovery_->recover(model, student_, plan_, samples_ ? &*samples_ : nullptr);
-    for (WeightFacts& facts : result_.weights) update_facts(model.weights.at(facts.name), facts);
-    for (auto& [name, weight] : model.weights) store_->hold(name, std::move(weight));
-    result_.training = recovery_->curves();
-    result_.training_data = recovery_->data();
-    result_.notes.push_back(
-        message("the losses of the layers are those before training, which was done by ", recovery_->engine()));
+void recover_accuracy(const TrainingSetup& setup, const Student& student, TensorStore& store, CompressedModel& model) {
+  TrainableModel trained{model.program, store.copies()};
+  for (TrainingCurve& curve : recover(setup, trained, student)) model.training.push_back(std::move(curve));
+  for (WeightFacts& facts : model.weights) update_facts(trained.weights.at(facts.name), facts);
+  for (auto& [name, weight] : trained.weights) store.hold(name, std::move(weight));
+  model.training_data = setup.inputs.training.description;
+  model.notes.push_back(
+      message("layer losses were measured before training (trained with ", setup.inputs.engine->description(), ")"));
+}
+
+void write_artifact(const Context& context, const Json& provenance, const TensorStore& store, ArtifactWriter& out,
+                    CompressedModel& model) {
+  check_cancelled(context);
+  if (const size_t wide = count_wide_inputs(model.program); wide > 0) {
+    model.notes.push_back(message("the inputs of ", wide, " linear layers are rounded to 16 bits instead of 8"));
   }
-
-  void finish() {
-    check_cancelled();
-    if (wide_ > 0) {
-      result_.notes.push_back(message("the inputs of ", wide_, " linear layers are rounded to 16 bits instead of 8"));
-    }
-    for (const auto& [name, weight] : store_->tensors()) {
-      out_.add_tensor(name, weight);
-      store_->release();
-    }
-    result_.recipe_json = to_text(recipe_json(recipe_));
-    result_.provenance_json = to_text(provenance(teacher_, recipe_));
-    out_.set_section(layout::Section::tokenizer, encode_tokenizer(source_.tokenizer));
-    out_.set_section(layout::Section::task, task_text(source_.task, source_.name));
-    out_.set_section(layout::Section::recipe, result_.recipe_json);
-    out_.set_section(layout::Section::provenance, result_.provenance_json);
-    out_.set_section(layout::Section::results, to_text(results(result_.weights, result_.training)));
-    progress_.stage("writing", 1);
-    result_.file_bytes = out_.finish(result_.program);
-    progress_.advance(1);
+  for (const auto& [name, weight] : store.tensors()) {
+    out.add_tensor(name, weight);
+    store.release();
   }
+  model.recipe_json = to_text(recipe_json(context.recipe()));
+  model.provenance_json = to_text(provenance);
+  out.set_section(layout::Section::tokenizer, encode_tokenizer(context.source.tokenizer));
+  out.set_section(layout::Section::task, task_text(context.source.task, context.source.name));
+  out.set_section(layout::Section::recipe, model.recipe_json);
+  out.set_section(layout::Section::provenance, model.provenance_json);
+  out.set_section(layout::Section::results, to_text(results(model.weights, model.training)));
+  context.progress.stage("writing", 1);
+  model.file_bytes = out.finish(model.program);
+  context.progress.advance(1);
+}
 
-  const SourceModel& teacher_;
-  Student student_;
-  const SourceModel& source_;  // what is compressed: the student's
-  const Recipe& recipe_;
-  const CompressionPlan& plan_;
-  ArtifactWriter& out_;
-  Progress& progress_;
-  ThreadPool pool_;
-  CompressedModel result_;
-  std::optional<TensorStore> store_;
-  size_t groups_ = 0;  // of the store, in the order of the work
-  std::optional<Samples> samples_;
-  std::optional<Calibration> calibration_;
-  std::vector<size_t> ahead_;  // the first op of each group that calibration has not reached
-  GlobalMasks masks_;
-  std::unique_ptr<RecoveryStages> recovery_;
-  size_t wide_ = 0;  // linear ops with inputs of 16 bits
-};
+// The order matters: each group of layers is calibrated on what the compressed layers before it give, and training
+// keeps the masks and grids that are there by then.
+CompressedModel run_stages(const CompressionInputs& inputs, Student student, const CompressionPlan& plan,
+                           ArtifactWriter& out, Progress& progress, size_t threads) {
+  const Recipe& recipe = inputs.recipe;
+  const Context context{inputs, student.model, plan, progress, threads};
+  const Json origin = provenance(inputs);
+  const TrainingSetup setup{inputs, plan, origin, progress, threads};
+  CompressedModel model;
+  model.program = student.model.program;
+  model.notes = student.model.notes;
+  model.notes.insert(model.notes.end(), student.notes.begin(), student.notes.end());
+
+  if (trains_dense(recipe)) model.training.push_back(train_dense(setup, student));
+  const std::string& folder = recipe.training.state_folder;
+  GroupStore groups(folder, folder.empty() ? Json() : compression_job(origin, student.model, recipe));
+  compress_tables(context, groups, model);
+  compress_layers(context, groups, model);
+  hold_other_weights(context, model.program, groups.tensors());
+  if (recipe.trains()) recover_accuracy(setup, student, groups.tensors(), model);
+  write_artifact(context, origin, groups.tensors(), out, model);
+  return model;
+}
 
 }  // namespace
 
-CompressedModel compress(const SourceModel& source, Student student, const Recipe& recipe, const CompressionPlan& plan,
+CompressedModel compress(const CompressionInputs& inputs, Student student, const CompressionPlan& plan,
                          ArtifactWriter& out, Progress& progress, size_t threads) {
   const size_t count = threads == 0 ? available_cores() : threads;
-  return Pipeline(source, std::move(student), recipe, plan, out, progress, count).run();
+  try {
+    return run_stages(inputs, std::move(student), plan, out, progress, count);
+  } catch (const ResumableStop&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.code() != Errc::interrupted || inputs.recipe.training.state_folder.empty()) throw;
+    throw ResumableStop("stopped; what was done is kept, and the same command goes on from there");
+  }
 }
 
-CompressedModel compress(const SourceModel& source, const Recipe& recipe, const CompressionPlan& plan,
-                         ArtifactWriter& out, Progress& progress, size_t threads) {
-  Student itself{source, match_all(source.program), {}};
-  return compress(source, std::move(itself), recipe, plan, out, progress, threads);
+CompressedModel compress(const CompressionInputs& inputs, const CompressionPlan& plan, ArtifactWriter& out,
+                         Progress& progress, size_t threads) {
+  Student itself{inputs.source, match_all(inputs.source.program), {}};
+  return compress(inputs, std::move(itself), plan, out, progress, threads);
 }
 
 }  // namespace lathe

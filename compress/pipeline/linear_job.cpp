@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "compress/methods/linalg.h"
-#include "formats/artifact/half.h"
 
 namespace lathe {
 namespace {
@@ -194,24 +193,6 @@ void update_facts(const EncodedBuffer& encoded, WeightFacts& facts) {
   facts.bytes = view.bytes();
   facts.bits_per_weight = 8.0 * static_cast<double>(facts.bytes) / weights;
   facts.sparsity = static_cast<double>(count_zeros(view)) / weights;
-}
-
-EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding) {
-  constexpr float kMaxHalf = 65504;
-  const bool fits = std::all_of(values.begin(), values.end(), [](float v) { return std::abs(v) <= kMaxHalf; });
-  EncodedBuffer buffer;
-  buffer.shape = {values.size()};
-  if (encoding.values == ValueType::f16 && fits) {
-    std::vector<uint16_t> halves(values.size());
-    std::transform(values.begin(), values.end(), halves.begin(), f32_to_f16);
-    buffer.encoding = encoding;
-    const Bytes bytes = as_bytes_of(halves);
-    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-    return buffer;
-  }
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return buffer;
 }
 
 }  // namespace lathe

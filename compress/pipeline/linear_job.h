@@ -55,7 +55,4 @@ TableOutcome compress_table(const SourceModel& source, const WeightPlan& plan);
 /// Size and zeros of a weight whose values have changed.
 void update_facts(const EncodedBuffer& encoded, WeightFacts& facts);
 
-/// A norm or bias, rank 1, in f32 or f16 (f32 all the same where a value is too large for f16).
-EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding);
-
 }  // namespace lathe

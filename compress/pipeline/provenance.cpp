@@ -1,23 +1,12 @@
 #include "compress/pipeline/provenance.h"
 
 #include <algorithm>
-#include <filesystem>
 
-#include "compress/job/version.h"
 #include "formats/artifact/checksum.h"
-#include "formats/artifact/mapped_file.h"
 #include "formats/artifact/program_section.h"
 
 namespace lathe {
 namespace {
-
-Json file_entry(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  Json entry = Json::object({{"file", path.filename().string()},
-                             {"bytes", static_cast<uint64_t>(file.bytes().size())},
-                             {"xxh3_128", content_hash(file)}});
-  return entry;
-}
 
 Json point_json(const CurvePoint& point, const std::string& measure) {
   Json json = Json::object({{"step", point.step}, {"held_out_loss", point.held_out_loss}});
@@ -40,16 +29,7 @@ Json stages(const std::vector<TrainingCurve>& training) {
 
 }  // namespace
 
-Json provenance(const SourceModel& source, const Recipe& recipe) {
-  Json files = Json::array();
-  for (const SourceFile& file : source.checkpoint->files()) files.push(file_entry(file.path));
-  Json json = Json::object({{"lathe", kLatheVersion}, {"model", source.name}, {"source", files}});
-  if (!recipe.calibration_file.empty()) json.set("calibration", file_entry(recipe.calibration_file));
-  if (recipe.training.distills()) json.set("training", file_entry(recipe.training.data_file));
-  return json;
-}
-
-Json compression_job(const SourceModel& teacher, const SourceModel& source, const Recipe& recipe) {
+Json compression_job(const Json& provenance, const SourceModel& source, const Recipe& recipe) {
   Json own = Json::object();
   for (const auto& [name, weight] : source.derived) {
     Json planes = Json::array();
@@ -58,7 +38,7 @@ Json compression_job(const SourceModel& teacher, const SourceModel& source, cons
   }
   const std::string own_text = to_text(own);
   return Json::object({{"recipe", recipe_json(recipe)},
-                       {"provenance", provenance(teacher, recipe)},
+                       {"provenance", provenance},
                        {"program", checksum(encode_program(source.program))},
                        {"tokenizer", checksum(encode_tokenizer(source.tokenizer))},
                        {"derived", checksum(std::as_bytes(std::span(own_text)))}});

@@ -114,7 +114,7 @@ void plan_reductions(const Student& student, const char* what, uint32_t keep, st
 // wide as they were, with zeros where parts are gone, so that calibration goes on with the values it has.
 class Reducer {
  public:
-  Reducer(Student& student, const Samples& samples, Progress& progress, size_t threads)
+  Reducer(Student& student, const TokenBatch& samples, Progress& progress, size_t threads)
       : student_(student),
         progress_(progress),
         calibration_(
@@ -185,14 +185,13 @@ class Reducer {
   Calibration calibration_;
 };
 
-void remove_parts(Student& student, const StudentSpec& spec, const TokenBatch& batch, Progress& progress,
+void remove_parts(Student& student, const StudentSpec& spec, const TokenBatch& samples, Progress& progress,
                   size_t threads) {
   std::vector<PlannedReduction> plan;
   if (spec.heads) plan_reductions(student, "heads", *spec.heads, find_heads(student.model.program), plan);
   if (spec.neurons) plan_reductions(student, "neurons", *spec.neurons, find_neurons(student.model.program), plan);
   std::sort(plan.begin(), plan.end(),
             [](const PlannedReduction& a, const PlannedReduction& b) { return a.parts.behind < b.parts.behind; });
-  const Samples samples{batch, ""};
   Reducer(student, samples, progress, threads).run(plan);
 }
 

@@ -2,8 +2,10 @@
 // Smaller students: fewer layers, heads, neurons or embedding columns, with weights taken from the teacher.
 
 #include "compress/job/progress.h"
+#include "compress/program/matched_value.h"
 #include "compress/source/source_model.h"
-#include "compress/training/training.h"
+#include "compress/training/training_recipe.h"
+#include "runtime/session.h"
 
 namespace lathe {
 

@@ -5,10 +5,9 @@
 #include <cmath>
 #include <set>
 
-#include "compress/evaluation/evaluate.h"
-#include "compress/pipeline/provenance.h"
 #include "compress/source/architectures.h"
-#include "compress/training/training_data.h"
+#include "compress/source/labelled_texts.h"
+#include "compress/source/provenance.h"
 #include "formats/artifact/atomic_file.h"
 #include "formats/artifact/mapped_file.h"
 #include "formats/safetensors/safetensors_writer.h"
@@ -45,15 +44,15 @@ EncodedBuffer f32_weight(const SourceModel& model, const std::string& name) {
   return buffer;
 }
 
-std::string fingerprint(const SourceModel& model, const TrainingRecipe& recipe) {
-  Recipe whole;
-  whole.training = recipe;
+std::string fingerprint(const SourceModel& model, const TrainingRecipe& recipe, const TrainingTexts& texts) {
   Json labels = Json::array();
   for (const std::string& label : model.task.labels) labels.push(label);
+  Json provenance = provenance_of_source(model);
+  provenance.set("training", texts.provenance);
   return to_text(Json::object({{"stage", "fine-tuning"},
                                {"recipe", training_recipe_json(recipe)},
                                {"labels", std::move(labels)},
-                               {"provenance", provenance(model, whole)}}));
+                               {"provenance", std::move(provenance)}}));
 }
 
 std::string config_text(const SourceModel& model, const ClassifierHead& head) {
@@ -101,32 +100,30 @@ class NewFolder {
 
 }  // namespace
 
-SourceModel make_classifier(const std::filesystem::path& folder, const std::filesystem::path& data_file,
-                            uint64_t seed) {
+SourceModel make_classifier(const std::filesystem::path& folder, const TextFile& data, uint64_t seed) {
   SourceModel model = open_source(folder, false);
-  if (!model.task.classifies()) head_of(model).attach(model, read_label_names(data_file), seed);
+  if (!model.task.classifies()) head_of(model).attach(model, read_label_names(data), seed);
   const auto shape_of = [&](const std::string& name) { return model.weight(name).shape; };
   validate(model.program, shape_of, folder.string());
   return model;
 }
 
-FinetuneResult finetune(SourceModel& classifier, TrainingRecipe recipe, TrainingEngine& engine, Progress& progress,
-                        size_t threads) {
+TrainingCurve finetune(SourceModel& classifier, TrainingRecipe recipe, const TrainingTexts& texts,
+                       TrainingEngine& engine, Progress& progress, size_t threads) {
   if (recipe.learning_rate == 0) recipe.learning_rate = kFinetuneRate;
-  const TrainingData data = make_training_data(classifier, recipe);
   TrainableModel student{classifier.program, {}};
   for (const std::string& name : classifier.program.weights) student.weights[name] = f32_weight(classifier, name);
   TrainingJob job;
   job.stage = "fine-tuning";
   job.student = &student;
   job.task = TrainingTask::classification;
-  job.data = &data;
+  job.data = &texts.data;
   job.recipe = recipe;
-  job.fingerprint = fingerprint(classifier, recipe);
+  job.fingerprint = fingerprint(classifier, recipe, texts);
   job.threads = threads;
-  FinetuneResult result{engine.distill(job, progress), data.description};
+  TrainingCurve curve = engine.distill(job, progress);
   classifier.derived = std::move(student.weights);
-  return result;
+  return curve;
 }
 
 void write_classifier(const SourceModel& classifier, const std::filesystem::path& folder) {
@@ -150,7 +147,7 @@ void write_classifier(const SourceModel& classifier, const std::filesystem::path
 void check_classifier_folder(const SourceModel& classifier, const std::filesystem::path& folder) {
   std::error_code error;
   if (std::filesystem::equivalent(folder, classifier.path, error)) {
-    fail(Errc::usage, message(folder.string(), ": is the model that is trained, give another folder"));
+    fail(Errc::usage, message(folder.string(), ": is the model that is trained; give another folder"));
   }
   const NewFolder made(folder);
   std::set<std::string> ours(kTokenizerFiles.begin(), kTokenizerFiles.end());

@@ -6,22 +6,21 @@
 
 #include "compress/source/source_model.h"
 #include "compress/training/training.h"
+#include "compress/training/training_data.h"
+#include "formats/text_file.h"
 
 namespace lathe {
 
 /// The model folder as a classifier. One that is a classifier already keeps its labels. Any other gets a head with the
-/// labels of `data_file` (lines of text TAB label), sorted; of the head, what the checkpoint lacks comes from the seed.
-/// Throws what open_source() and read_label_names() throw, and Error{unsupported} for an architecture without a head.
-SourceModel make_classifier(const std::filesystem::path& folder, const std::filesystem::path& data_file, uint64_t seed);
+/// labels of `data` (lines of text TAB label), sorted; weights of the head that the checkpoint lacks are drawn by the
+/// seed. Throws what open_source() and read_label_names() throw, and Error{unsupported} for an architecture without a
+/// head.
+SourceModel make_classifier(const std::filesystem::path& folder, const TextFile& data, uint64_t seed);
 
-struct FinetuneResult {
-  TrainingCurve curve;
-  std::string data;  // description of the texts
-};
-/// Trains all weights on recipe.data_file in f32; afterwards they stand in `classifier.derived`. A learning rate of 0
-/// means kFinetuneRate. Throws the errors of make_training_data() and Error{interrupted}.
-FinetuneResult finetune(SourceModel& classifier, TrainingRecipe recipe, TrainingEngine& engine, Progress& progress,
-                        size_t threads);
+/// Trains all weights on `texts` in f32; afterwards they are in `classifier.derived`. A learning rate of 0 means
+/// kFinetuneRate. Throws Error{interrupted} and the errors of the engine.
+TrainingCurve finetune(SourceModel& classifier, TrainingRecipe recipe, const TrainingTexts& texts,
+                       TrainingEngine& engine, Progress& progress, size_t threads);
 inline constexpr double kFinetuneRate = 1e-4;
 
 /// Writes config.json, model.safetensors (f32) and the tokenizer as Hugging Face's libraries read them, so that

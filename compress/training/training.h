@@ -11,6 +11,7 @@
 
 #include "compress/facts/measurements.h"
 #include "compress/job/progress.h"
+#include "compress/program/matched_value.h"
 #include "compress/training/training_recipe.h"
 #include "formats/artifact/encoding.h"
 #include "formats/artifact/program.h"
@@ -32,12 +33,6 @@ struct TrainingData {
 struct TrainableModel {
   Program program;
   std::map<std::string, EncodedBuffer> weights;  // by name; one for each of program.weights
-};
-
-/// A value of the student's program that should agree with one of the teacher's, by their indices there.
-struct MatchedValue {
-  uint32_t student = 0;
-  uint32_t teacher = 0;
 };
 
 /// What the student's output is: one embedding for each sequence, logits of classes for each sequence, or logits of the

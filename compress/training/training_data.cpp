@@ -2,24 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <limits>
 #include <set>
 #include <span>
-#include <unordered_set>
 
 #include "compress/calibration/samples.h"
-#include "compress/evaluation/evaluate.h"
 #include "compress/facts/number_text.h"
+#include "compress/source/labelled_texts.h"
+#include "compress/source/provenance.h"
 #include "formats/text.h"
 #include "runtime/text/tokenizer.h"
 
 namespace lathe {
 namespace {
 
-constexpr std::string_view kSpaces = " \t\r\f\v";
 constexpr size_t kSpecialTokens = 2;  // [CLS] and [SEP]
-// Of the running text that decoders learn from, shorter lines say nothing of where they come from: headings, "Yes."
+// Shorter lines of the running text that decoders learn from (headings, "Yes.") stand in many texts, and so do not tell
+// which text they come from.
 constexpr size_t kTellingLine = 40;  // bytes
 
 struct Line {
@@ -31,7 +30,7 @@ struct Text {
   std::string text;
   std::vector<int32_t> ids;  // with [CLS] and [SEP]
   int32_t label = -1;
-  size_t place = 0;  // in the file
+  size_t place = 0;  // its number in the file
 };
 
 struct Split {
@@ -40,30 +39,27 @@ struct Split {
   size_t duplicates = 0;
 };
 
-std::string_view trimmed(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpaces);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpaces) - begin + 1);
-}
-
-std::vector<Line> read_training_lines(const SourceModel& model, const TrainingRecipe& recipe) {
+std::vector<Line> read_training_lines(const SourceModel& model, const TextFile& file) {
   std::vector<Line> lines;
   if (model.task.classifies()) {
-    ClassificationData data = read_classification(recipe.data_file, model.task.labels);
+    ClassificationData data = read_classification(file, model.task.labels);
     for (size_t i = 0; i < data.texts.size(); ++i) {
       lines.push_back({std::move(data.texts[i]), static_cast<int32_t>(data.truth[i])});
     }
   } else {
-    for (std::string& text : read_lines(recipe.data_file)) lines.push_back({std::move(text)});
-    if (model.task.generates()) return lines;
-    const auto tabbed = [](const Line& line) { return trimmed(line.text).find('\t') != std::string_view::npos; };
-    if (std::all_of(lines.begin(), lines.end(), tabbed)) {
-      fail(Errc::malformed, message(recipe.data_file, ": every line has a tab, as if with labels or scores: ",
-                                    model.name, " makes embeddings, which it learns from plain texts, one a line"));
-    }
+    for (std::string& text : read_lines(file)) lines.push_back({std::move(text)});
   }
   for (Line& line : lines) line.text = trimmed(line.text);
   return lines;
+}
+
+// Labels or scores would be learned as a part of the texts.
+void check_has_no_columns(const SourceModel& model, const std::vector<Line>& lines, const TextFile& file) {
+  if (model.task.classifies() || model.task.generates()) return;
+  const auto tabbed = [](const Line& line) { return line.text.find('\t') != std::string::npos; };
+  if (!std::all_of(lines.begin(), lines.end(), tabbed)) return;
+  fail(Errc::malformed, message(file.path(), ": every line has a tab, as if with labels or scores: ", model.name,
+                                " makes embeddings, which it learns from plain texts, one a line"));
 }
 
 size_t text_length(const SourceModel& model, const TrainingRecipe& recipe) {
@@ -73,10 +69,9 @@ size_t text_length(const SourceModel& model, const TrainingRecipe& recipe) {
 }
 
 // Different texts whose tokens are the same are one text to the model, so they are compared by their tokens.
-std::vector<Text> different_texts(const SourceModel& model, const TrainingRecipe& recipe, std::vector<Line> lines,
+std::vector<Text> different_texts(const SourceModel& model, size_t length, std::vector<Line> lines,
                                   size_t& duplicates) {
   const Tokenizer tokenizer(model.tokenizer);
-  const size_t length = model.task.classifies() ? text_length(model, recipe) : Tokenizer::kNoLimit;
   std::set<std::vector<int32_t>> seen;
   std::vector<Text> texts;
   for (Line& line : lines) {
@@ -98,11 +93,12 @@ size_t held_out_count(size_t texts, double share) {
 }
 
 // Calibration with the same file and seed takes texts from the front of the same order, so the back is kept apart.
-Split split_texts(const SourceModel& model, const TrainingRecipe& recipe) {
+Split split_texts(const SourceModel& model, const TrainingRecipe& recipe, size_t length, std::vector<Line> lines,
+                  const TextFile& file) {
   Split split;
-  std::vector<Text> texts = different_texts(model, recipe, read_training_lines(model, recipe), split.duplicates);
+  std::vector<Text> texts = different_texts(model, length, std::move(lines), split.duplicates);
   if (texts.size() < kMinTrainingTexts) {
-    fail(Errc::malformed, message(recipe.data_file, ": ", texts.size(), " different texts, training needs at least ",
+    fail(Errc::malformed, message(file.path(), ": ", texts.size(), " different texts, training needs at least ",
                                   kMinTrainingTexts, ", one a line"));
   }
   Random random(recipe.seed);
@@ -171,9 +167,8 @@ TokenBatch mixed(const TokenBatch& batch, uint64_t seed) {
   return out;
 }
 
-std::string describe(const TrainingRecipe& recipe, const Split& split, const TrainingData& data) {
-  const std::string file = std::filesystem::path(recipe.data_file).filename().string();
-  std::string text = message(count_text(split.train.size()), " texts of ", file, " to train (",
+std::string describe(const TextFile& file, const Split& split, const TrainingData& data) {
+  std::string text = message(count_text(split.train.size()), " texts of ", file.file_name(), " to train (",
                              count_text(data.train.sequences()), " sequences, ", count_text(data.train.tokens()),
                              " tokens), ", count_text(split.held_out.size()), " held out");
   if (split.duplicates > 0) text += message("; ", count_text(split.duplicates), " repeated texts left out");
@@ -181,13 +176,13 @@ std::string describe(const TrainingRecipe& recipe, const Split& split, const Tra
 }
 
 // The file is one text: windows of it, one after the other. What is left over at the end is not used.
-TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe) {
+TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe, const TextFile& file) {
   const size_t length = text_length(model, recipe);
-  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(recipe.data_file));
+  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(file));
   const size_t windows = ids.size() / length;
   if (windows < kMinTrainingTexts) {
-    fail(Errc::malformed, message(recipe.data_file, ": ", ids.size(), " tokens, training needs at least ",
-                                  kMinTrainingTexts, " windows of ", length));
+    fail(Errc::malformed, message(file.path(), ": ", ids.size(), " tokens, training needs at least ", kMinTrainingTexts,
+                                  " windows of ", length));
   }
   Random random(recipe.seed);
   const size_t trained = windows - held_out_count(windows, recipe.held_out);
@@ -196,30 +191,14 @@ TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe
     TokenBatch& batch = data.train.sequences() < trained ? data.train : data.held_out;
     add_sequence(std::span(ids).subspan(window * length, length), batch);
   }
-  data.description = message(count_text(trained), " windows of ", length, " tokens of ",
-                             std::filesystem::path(recipe.data_file).filename().string(), " to train (",
-                             count_text(data.train.tokens()), " tokens), ", count_text(windows - trained), " held out");
+  data.description =
+      message(count_text(trained), " windows of ", length, " tokens of ", file.file_name(), " to train (",
+              count_text(data.train.tokens()), " tokens), ", count_text(windows - trained), " held out");
   return data;
 }
 
-bool is_telling(const SourceModel& model, std::string_view line) {
-  return !model.task.generates() || line.size() >= kTellingLine;
-}
-
-// The lines that tell where a text comes from.
-std::unordered_set<std::string> training_lines(const SourceModel& model, const TrainingRecipe& recipe) {
-  std::unordered_set<std::string> lines;
-  for (Line& line : read_training_lines(model, recipe)) {
-    if (is_telling(model, line.text)) lines.insert(std::move(line.text));
-  }
-  return lines;
-}
-
-}  // namespace
-
-TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& recipe) {
-  if (model.task.generates()) return make_windows(model, recipe);
-  const Split split = split_texts(model, recipe);
+TrainingData make_sequences(const SourceModel& model, const TrainingRecipe& recipe, const Split& split,
+                            const TextFile& file) {
   const bool labelled = model.task.classifies();
   const size_t length = text_length(model, recipe);
   TrainingData data;
@@ -229,43 +208,30 @@ TrainingData make_training_data(const SourceModel& model, const TrainingRecipe& 
     data.train = mixed(data.train, recipe.seed);
     data.held_out = mixed(data.held_out, recipe.seed);
   }
-  data.description = describe(recipe, split, data);
+  data.description = describe(file, split, data);
   return data;
 }
 
-std::vector<std::string> without_training_texts(const SourceModel& model, const TrainingRecipe& recipe,
-                                                std::vector<std::string> texts) {
-  if (!recipe.distills()) return texts;
+}  // namespace
+
+TrainingTexts read_training_texts(const SourceModel& model, const TrainingRecipe& recipe, const TextFile& file) {
+  std::vector<Line> lines = read_training_lines(model, file);
+  check_has_no_columns(model, lines, file);
+  TrainingTexts texts;
+  texts.provenance = provenance_of_text(file);
+  texts.trained.path = file.path();
+  for (const Line& line : lines) {
+    if (!model.task.generates() || line.text.size() >= kTellingLine) texts.trained.lines.insert(line.text);
+  }
   if (model.task.generates()) {
-    const std::unordered_set<std::string> lines = training_lines(model, recipe);
-    std::erase_if(texts, [&](const std::string& text) { return lines.contains(std::string(trimmed(text))); });
+    texts.data = make_windows(model, recipe, file);
     return texts;
   }
-  const Split split = split_texts(model, recipe);
-  const Tokenizer tokenizer(model.tokenizer);
-  const size_t length = model.task.classifies() ? text_length(model, recipe) : Tokenizer::kNoLimit;
-  std::set<std::vector<int32_t>> trained;
-  for (const Text& text : split.train) trained.insert(text.ids);
-  std::erase_if(texts, [&](const std::string& text) { return trained.contains(tokenizer.encode(text, length)); });
+  texts.trained.length = model.task.classifies() ? text_length(model, recipe) : Tokenizer::kNoLimit;
+  const Split split = split_texts(model, recipe, texts.trained.length, std::move(lines), file);
+  texts.data = make_sequences(model, recipe, split, file);
+  for (const Text& text : split.train) texts.trained.sequences.insert(text.ids);
   return texts;
-}
-
-void check_proof_is_unseen(const SourceModel& model, const TrainingRecipe& recipe, std::string_view proof_file,
-                           const std::vector<std::string>& texts) {
-  if (!recipe.distills()) return;
-  const std::unordered_set<std::string> trained = training_lines(model, recipe);
-  size_t shared = 0;
-  std::string example;
-  for (const std::string& text : texts) {
-    const std::string bare(trimmed(text));
-    if (!trained.contains(bare)) continue;
-    if (shared++ == 0) example = printable(bare, 60);
-  }
-  if (shared == 0) return;
-  fail(Errc::usage, message(proof_file, ": ", shared, " of ", texts.size(), " texts are also in ", recipe.data_file,
-                            ", such as \"", example,
-                            "\": accuracy would be measured on what was trained on; leave "
-                            "them out of one of the two files"));
 }
 
 }  // namespace lathe

@@ -101,6 +101,12 @@ void check_writable(const std::filesystem::path& target) {
   if (target.filename().empty() || std::filesystem::is_directory(target, ignored)) {
     fail(Errc::cannot_create, message(target.string(), ": is a folder, expected a file name"));
   }
+  const std::filesystem::file_status status = std::filesystem::symlink_status(target, ignored);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    fail(Errc::cannot_create,
+         message(target.string(), ": is ", std::filesystem::is_symlink(status) ? "a symbolic link" : "no regular file",
+                 ", which would be replaced; give the name of a file"));
+  }
   const auto folder = folder_of(target);
   if (!std::filesystem::is_directory(folder, ignored)) {
     fail(Errc::cannot_create, message(target.string(), ": folder ", folder.string(), " does not exist"));

@@ -36,8 +36,9 @@ class AtomicFile {
 /// AtomicFile in one call.
 void write_file(const std::filesystem::path& path, std::string_view text);
 
-/// Throws Error{cannot_create} when `target` could not be written: its folder is absent or read-only, or it is a
-/// folder itself. Called before any long work.
+/// Throws Error{cannot_create} when `target` could not be written: its folder is absent or read-only, or it is there
+/// and no regular file but a folder, a symbolic link, a pipe or a device, which writing would replace. Called before
+/// any long work.
 void check_writable(const std::filesystem::path& target);
 
 }  // namespace lathe

@@ -7,6 +7,18 @@
 #include <xxhash.h>
 
 namespace lathe {
+namespace {
+
+std::string digits_of(XXH128_hash_t hash) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint64_t half : {hash.high64, hash.low64}) {
+    for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(half >> shift) & 15];
+  }
+  return text;
+}
+
+}  // namespace
 
 uint64_t checksum(Bytes bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -20,13 +32,9 @@ std::string content_hash(const MappedFile& file) {
     file.release(window);
     rest = rest.subspan(window.size());
   }
-  const XXH128_hash_t hash = XXH3_128bits_digest(&state);
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint64_t half : {hash.high64, hash.low64}) {
-    for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(half >> shift) & 15];
-  }
-  return text;
+  return digits_of(XXH3_128bits_digest(&state));
 }
+
+std::string content_hash(Bytes bytes) { return digits_of(XXH3_128bits(bytes.data(), bytes.size())); }
 
 }  // namespace lathe

@@ -6,6 +6,7 @@
 #include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"
 #include "tests/support/tiny_classifier.h"
+#include "tests/support/tiny_texts.h"
 
 namespace lathe {
 namespace {
@@ -108,7 +109,10 @@ TEST_CASE("train says what it needs", "[cli][classification]") {
   expect_failure("train " + quoted(f.folder) + data + out + " --steps 3 --minutes 1", 64, {"--steps", "--minutes"});
   expect_failure("train " + quoted(f.dir / "absent") + data + out, 66, {"absent"});
   expect_failure("train " + quoted(f.folder) + data + " -o " + quoted(f.folder), 64, {"another folder"});
-  expect_failure("train " + quoted(f.folder) + data + out + " --eval cls:" + quoted(f.cls), 64, {"c.tsv", "trained"});
+  const std::string trained = f.dir.write("trained.tsv", test::tiny_texts("\tgood")).string();
+  expect_failure(
+      "train " + quoted(f.folder) + " --data cls:" + quoted(trained) + out + " --eval cls:" + quoted(trained), 64,
+      {"trained.tsv", "trained"});
   CHECK_THAT(run_compress("train --help").out, Contains("Usage: compress train MODEL"));
 }
 

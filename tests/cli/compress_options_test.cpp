@@ -154,7 +154,7 @@ TEST_CASE("a dry run says what would be trained, on how many texts", "[cli][comp
 TEST_CASE("proof on texts that are trained on is refused before any work", "[cli][compress_options]") {
   const TempDir dir;
   const std::string model = quoted(TinyModel().write(dir));
-  const std::string file = quoted(dir.write("wiki.txt", "the cat sat on the mat\nthe dog ran\n"));
+  const std::string file = quoted(dir.write("wiki.txt", test::tiny_texts()));
   const std::string proof = quoted(dir.write("proof.txt", "the sun is bright\nthe dog ran\n"));
   const std::string sts = quoted(dir.write("sts.tsv", "the dog ran\ta dog ran\t5\nthe sun\tthe moon\t2\n"));
   const std::string command = model + " -o " + quoted(dir / "out.lathe") + " --quant int8 --distill " + file;

@@ -51,7 +51,7 @@ TEST_CASE("export refuses what it cannot do, with the exit code of the reason", 
   const std::string out = " -o " + quoted((dir / "o.gguf").string());
   expect_failure("export " + quoted(file), 64, {"expected -o FILE"});
   expect_failure("export " + quoted(file) + " --type q5_0" + out, 64, {"q5_0"});
-  expect_failure("export --force " + quoted(file) + " -o " + quoted(file), 64, {"is the input"});
+  expect_failure("export --force " + quoted(file) + " -o " + quoted(file), 64, {"is an input"});
   expect_failure("export " + quoted((dir / "none.lathe").string()) + out, 66, {"none.lathe"});
   expect_failure("export " + quoted(encoder) + out, 69, {"generate text"});
   expect_failure("export " + quoted(file) + " -o " + quoted((dir / "no" / "o.gguf").string()), 73, {"no"});

@@ -19,11 +19,26 @@ inline std::string file_bytes(const std::filesystem::path& path) {
   return bytes.str();
 }
 
+/// The inputs of a compression; texts are opened for this call alone.
+inline ResolvedInputs resolved(const SourceModel& source, const Recipe& recipe) {
+  TextFiles files;
+  ResolvedInputs inputs = resolve_inputs(source, recipe, files);
+  load_engine(inputs.work);
+  return inputs;
+}
+
+inline Samples samples_of(const SourceModel& source, const Recipe& recipe) {
+  std::optional<TextFile> text;
+  if (!recipe.calibration_file.empty()) text.emplace(recipe.calibration_file);
+  return make_samples(source, {text, recipe.calibration_tokens, recipe.calibration_length, recipe.seed});
+}
+
 inline CompressedModel compress_to(const SourceModel& source, const Recipe& recipe, const std::filesystem::path& out,
                                    size_t threads = 1) {
   SilentProgress silent;
   ArtifactWriter writer(out);
-  return compress(source, recipe, make_compression_plan(source, recipe), writer, silent, threads);
+  const ResolvedInputs inputs = resolved(source, recipe);
+  return compress(inputs.work, make_compression_plan(source, recipe), writer, silent, threads);
 }
 
 /// What compress_to writes, as bytes.

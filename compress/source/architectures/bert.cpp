@@ -3,9 +3,9 @@
 
 #include <algorithm>
 
-#include "compress/calibration/samples.h"
 #include "compress/source/architectures.h"
 #include "compress/source/program_builder.h"
+#include "runtime/random.h"
 
 namespace lathe {
 namespace {

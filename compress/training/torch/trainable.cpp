@@ -5,7 +5,6 @@
 
 #include "compress/calibration/samples.h"
 #include "compress/methods/encode.h"
-#include "compress/pipeline/linear_job.h"
 
 namespace lathe::training {
 namespace {

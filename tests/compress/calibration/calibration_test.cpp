@@ -14,7 +14,7 @@ using test::TinyModel;
 struct Fixture {
   TempDir dir;
   SourceModel source = open_source(TinyModel().write(dir), false);
-  Samples samples = make_samples(source, test::quick_recipe("int8"));
+  TokenBatch samples = test::samples_of(source, test::quick_recipe("int8")).batch;
   std::vector<float> changed;  // another first query weight, for the compressed model
 
   WeightLookup original() const {
@@ -47,9 +47,9 @@ struct Fixture {
     ProgramSlice part = slice(source.program, {}, {source.program.ops[op].inputs[0]});
     const Model model = Model::build(part.program, weights, "test");
     Session session(model, 1);
-    std::vector<float> rows(samples.batch.tokens() * part.program.values[part.program.outputs[0]].shape.size());
+    std::vector<float> rows(samples.tokens() * part.program.values[part.program.outputs[0]].shape.size());
     float* const out[] = {rows.data()};
-    session.run(samples.batch, {}, out);
+    session.run(samples, {}, out);
     return rows;
   }
 };
@@ -79,7 +79,7 @@ TEST_CASE("statistics are those of the values that each layer reads", "[compress
     INFO("op " << op);
     const InputStatistics statistics = calibration.collect(f.source.program, f.source.program, op);
     const std::vector<float> x = f.inputs_of(op, f.original());
-    CHECK(statistics.tokens == f.samples.batch.tokens());
+    CHECK(statistics.tokens == f.samples.tokens());
     REQUIRE(statistics.width * statistics.tokens == x.size());
     CHECK(gram_error(statistics.gram, x, x, statistics.width) < 1e-5);
     for (size_t i = 0; i < statistics.width; ++i) {

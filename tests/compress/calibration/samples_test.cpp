@@ -4,7 +4,6 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "compress/evaluation/evaluate.h"
 #include "runtime/text/tokenizer.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
@@ -72,34 +71,34 @@ TEST_CASE("an empty calibration file is an error that names it", "[compress][sam
   const Fixture f;
   for (const char* text : {"", "\n\n", "\r\n"}) {
     const Recipe recipe = f.with_text(text);
-    expect_error(Errc::malformed, {"calibration.txt"}, [&] { make_samples(f.source, recipe); });
+    expect_error(Errc::malformed, {"calibration.txt"}, [&] { test::samples_of(f.source, recipe); });
   }
 }
 
 TEST_CASE("too little calibration text is an error with what there is and what is needed", "[compress][samples]") {
   const Fixture f;
   const Recipe recipe = f.with_text("the cat sat on the mat.\n");
-  expect_error(Errc::malformed, {"calibration.txt", "9 tokens", "256"}, [&] { make_samples(f.source, recipe); });
+  expect_error(Errc::malformed, {"calibration.txt", "9 tokens", "256"}, [&] { test::samples_of(f.source, recipe); });
 }
 
 TEST_CASE("calibration text that is not UTF-8 is an error that names the line", "[compress][samples]") {
   const Fixture f;
   const Recipe recipe = f.with_text(test::tiny_text(50) + "the caf\xe9 was old\n" + test::tiny_text(50));
-  expect_error(Errc::malformed, {"calibration.txt", "51"}, [&] { make_samples(f.source, recipe); });
+  expect_error(Errc::malformed, {"calibration.txt", "51"}, [&] { test::samples_of(f.source, recipe); });
 }
 
 TEST_CASE("a calibration file that is not there is an error that names it", "[compress][samples]") {
   const Fixture f;
   Recipe recipe = quick_recipe("int8");
   recipe.calibration_file = (f.dir / "absent.txt").string();
-  expect_error(Errc::no_input, {"absent.txt"}, [&] { make_samples(f.source, recipe); });
+  expect_error(Errc::no_input, {"absent.txt"}, [&] { test::samples_of(f.source, recipe); });
 }
 
 TEST_CASE("samples are whole lines as the tokenizer reads them, cut at the length", "[compress][samples]") {
   const Fixture f;
   Recipe recipe = f.with_text(test::tiny_text(200));
   recipe.calibration_length = 9;
-  const Samples samples = make_samples(f.source, recipe);
+  const Samples samples = test::samples_of(f.source, recipe);
   const Tokenizer tokenizer(f.source.tokenizer);
   std::set<std::vector<int32_t>> possible;
   for (const std::string& line : read_lines(recipe.calibration_file)) possible.insert(tokenizer.encode(line, 9));
@@ -114,10 +113,11 @@ TEST_CASE("samples are whole lines as the tokenizer reads them, cut at the lengt
 TEST_CASE("as many tokens are taken as the recipe wants, and the rest of the lines is left", "[compress][samples]") {
   const Fixture f;
   const Recipe recipe = f.with_text(test::tiny_text(200));
-  const Samples samples = make_samples(f.source, recipe);
+  const Samples samples = test::samples_of(f.source, recipe);
   CHECK(samples.batch.tokens() >= recipe.calibration_tokens);
   CHECK(samples.batch.tokens() < recipe.calibration_tokens + recipe.calibration_length);
-  const std::vector<std::string> left = unused_calibration_lines(f.source, recipe);
+  const std::vector<std::string>& left = samples.text.unused_lines;
+  CHECK(samples.text.used_lines.size() == samples.batch.sequences());
   CHECK(left.size() + samples.batch.sequences() == 200);
   const std::vector<std::string> lines = read_lines(recipe.calibration_file);
   auto at = lines.begin();
@@ -128,13 +128,28 @@ TEST_CASE("as many tokens are taken as the recipe wants, and the rest of the lin
   }
 }
 
+TEST_CASE("a line with the text of a sample is not left, and repeated samples are counted", "[compress][samples]") {
+  const Fixture f;
+  std::string repeated;
+  for (int i = 0; i < 100; ++i) repeated += "the cat sat on the mat.\n";
+  Recipe recipe = f.with_text(repeated + test::tiny_text(3));
+  recipe.calibration_tokens = 600;
+  const Samples samples = test::samples_of(f.source, recipe);
+  CHECK(samples.batch.sequences() > 10);
+  CHECK(samples.batch.sequences() < 100);
+  const std::vector<std::string>& left = samples.text.unused_lines;
+  CHECK(left.size() <= 3);
+  CHECK(std::count(left.begin(), left.end(), "the cat sat on the mat.") == 0);
+  CHECK_THAT(samples.description, Contains("of them have the same text as another"));
+}
+
 TEST_CASE("the seed chooses the lines", "[compress][samples]") {
   const Fixture f;
   Recipe recipe = f.with_text(test::tiny_text(200));
-  const Samples first = make_samples(f.source, recipe);
-  CHECK(make_samples(f.source, recipe).batch.ids == first.batch.ids);
+  const Samples first = test::samples_of(f.source, recipe);
+  CHECK(test::samples_of(f.source, recipe).batch.ids == first.batch.ids);
   recipe.seed = 1;
-  CHECK(make_samples(f.source, recipe).batch.ids != first.batch.ids);
+  CHECK(test::samples_of(f.source, recipe).batch.ids != first.batch.ids);
 }
 
 TEST_CASE("made-up samples are sequences that the model can read", "[compress][samples]") {
@@ -142,7 +157,7 @@ TEST_CASE("made-up samples are sequences that the model can read", "[compress][s
   Recipe recipe = quick_recipe("int8");
   recipe.calibration_length = GENERATE(3u, 17u, 128u);
   CAPTURE(recipe.calibration_length);
-  const Samples samples = make_samples(f.source, recipe);
+  const Samples samples = test::samples_of(f.source, recipe);
   CHECK_THAT(samples.description, Contains("synthetic"));
   CHECK(samples.batch.tokens() >= recipe.calibration_tokens);
   std::set<int32_t> seen;
@@ -166,7 +181,7 @@ TEST_CASE("a decoder is calibrated on windows from all over the text, and the ot
   const std::vector<int32_t> ids = f.ids();
   const size_t windows = ids.size() / 16;
   REQUIRE(windows > 60);
-  const Samples samples = make_samples(f.source, f.recipe);
+  const Samples samples = test::samples_of(f.source, f.recipe);
   REQUIRE(samples.batch.sequences() == 20);
   const std::vector<size_t> at = places(samples.batch, ids, 16);
   REQUIRE(at.size() == 20);
@@ -178,7 +193,7 @@ TEST_CASE("a decoder is calibrated on windows from all over the text, and the ot
   CHECK_THAT(samples.description, Contains("20 of " + std::to_string(windows) + " windows of 16 tokens of prose.txt"));
   CHECK_THAT(samples.description, Contains("(320 tokens)"));
 
-  const TokenBatch left = unused_calibration_windows(f.source, f.recipe);
+  const TokenBatch& left = samples.text.unused_windows;
   CHECK(left.sequences() == windows - 20);
   std::set<std::vector<int32_t>> all;
   for (size_t i = 0; i < windows; ++i) {
@@ -189,37 +204,37 @@ TEST_CASE("a decoder is calibrated on windows from all over the text, and the ot
 
 TEST_CASE("the seed chooses the windows of a decoder", "[compress][samples]") {
   DecoderFixture f;
-  const std::vector<int32_t> first = make_samples(f.source, f.recipe).batch.ids;
-  CHECK(make_samples(f.source, f.recipe).batch.ids == first);
+  const std::vector<int32_t> first = test::samples_of(f.source, f.recipe).batch.ids;
+  CHECK(test::samples_of(f.source, f.recipe).batch.ids == first);
   f.recipe.seed = 1;
-  CHECK(make_samples(f.source, f.recipe).batch.ids != first);
+  CHECK(test::samples_of(f.source, f.recipe).batch.ids != first);
 }
 
 TEST_CASE("a decoder takes the whole text when it has no more, and needs enough of it", "[compress][samples]") {
   DecoderFixture f(40);
   f.recipe.calibration_tokens = 1'000'000;
   const std::vector<int32_t> ids = f.ids();
-  const Samples samples = make_samples(f.source, f.recipe);
+  const Samples samples = test::samples_of(f.source, f.recipe);
   CHECK(samples.batch.sequences() == ids.size() / 16);
-  CHECK(unused_calibration_windows(f.source, f.recipe).sequences() == 0);
+  CHECK(samples.text.unused_windows.sequences() == 0);
   CHECK(std::equal(samples.batch.ids.begin(), samples.batch.ids.end(), ids.begin()));
   f.recipe.calibration_length = 65536;  // no more than the model was made for
-  CHECK(make_samples(f.source, f.recipe).batch.length(0) == 128);
+  CHECK(test::samples_of(f.source, f.recipe).batch.length(0) == 128);
   f.recipe.calibration_file = f.dir.write("short.txt", "the sun").string();
-  expect_error(Errc::malformed, {"short.txt", "tokens", "256"}, [&] { make_samples(f.source, f.recipe); });
+  expect_error(Errc::malformed, {"short.txt", "tokens", "256"}, [&] { test::samples_of(f.source, f.recipe); });
 }
 
 TEST_CASE("made-up samples of a decoder have no control tokens", "[compress][samples]") {
   DecoderFixture f;
   f.recipe.calibration_file.clear();
   f.recipe.calibration_tokens = 4096;
-  const Samples samples = make_samples(f.source, f.recipe);
+  const Samples samples = test::samples_of(f.source, f.recipe);
   CHECK_THAT(samples.description, Contains("synthetic"));
   CHECK(samples.batch.tokens() >= 4096);
   for (const int32_t id : samples.batch.ids) CHECK((id >= 0 && id < 262));
   CHECK(std::set<int32_t>(samples.batch.ids.begin(), samples.batch.ids.end()).size() > 100);
   f.recipe.calibration_tokens = 0;
-  CHECK(make_samples(f.source, f.recipe).batch.tokens() >= kDefaultDecoderCalibrationTokens);
+  CHECK(test::samples_of(f.source, f.recipe).batch.tokens() >= kDefaultDecoderCalibrationTokens);
 }
 
 TEST_CASE("the generator of random numbers is the published one", "[compress][samples]") {

@@ -193,7 +193,7 @@ TEST_CASE("labels of a file are names of the model's, or indices", "[compress][c
       read_classification(dir.write("c.tsv", "one\tgood\r\n\ntwo\twords\tbad\nthree\t1\nfour\t2\n"), labels);
   CHECK(data.texts == Labels{"one", "two\twords", "three", "four"});
   CHECK(data.truth == std::vector<uint32_t>{2, 0, 1, 2});  // a name goes before an index
-  CHECK(read_label_names(dir.write("n.tsv", "a\tno\nb\tyes\nc\tno\nd\t10\n")) == Labels{"10", "no", "yes"});
+  CHECK(read_label_names(TextFile(dir.write("n.tsv", "a\tno\nb\tyes\nc\tno\nd\t10\n"))) == Labels{"10", "no", "yes"});
 
   const auto refuse = [&](const std::string& text, const std::vector<std::string>& parts) {
     const std::filesystem::path path = dir.write("bad.tsv", text);
@@ -207,7 +207,8 @@ TEST_CASE("labels of a file are names of the model's, or indices", "[compress][c
   refuse("\tbad\n", {"line 1", "text", "empty"});
   refuse("a\tbad\n\xff\tbad\n", {"line 2", "UTF-8"});
   refuse("\n", {"bad.tsv", "no text"});
-  expect_error(Errc::malformed, {"1 different labels"}, [&] { read_label_names(dir.write("o.tsv", "a\tx\nb\tx\n")); });
+  expect_error(Errc::malformed, {"1 different labels"},
+               [&] { read_label_names(TextFile(dir.write("o.tsv", "a\tx\nb\tx\n"))); });
   expect_error(Errc::no_input, {"absent.tsv"}, [&] { read_classification(dir / "absent.tsv", labels); });
 }
 
@@ -276,11 +277,12 @@ TEST_CASE("the report of a classifier has accuracy, its difference and agreement
   const SourceModel source = open(dir, tiny_classifier());
   const Recipe recipe = quick_recipe("int8");
   const CompressedModel compressed = test::compress_to(source, recipe, dir / "c.lathe");
-  VerifyOptions options;
-  options.measure_speed = false;
-  options.task = {"cls", dir.write("c.tsv", "the cat sat\tgood\na dog ran\tbad\nthe moon\t1\n").string()};
+  ProofRequest request;
+  request.task = {"cls", dir.write("c.tsv", "the cat sat\tgood\na dog ran\tbad\nthe moon\t1\n").string()};
   SilentProgress silent;
-  Report report = verify(source, recipe, compressed, dir / "c.lathe", options, silent);
+  TextFiles files;
+  const Proof proof = make_proof(source, request, {}, made_up_proof(recipe), files);
+  Report report = verify(source, compressed, dir / "c.lathe", proof, {false, 1}, silent);
   REQUIRE(report.models[1].task.has_value());
   REQUIRE(report.models[1].fidelity.has_value());
   CHECK(report.models[1].fidelity->agreement.has_value());

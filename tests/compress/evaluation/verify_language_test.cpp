@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "compress/evaluation/language.h"
+#include "compress/pipeline/inputs.h"
 #include "compress/report/report.h"
 #include "formats/json.h"
 #include "tests/formats/expect_error.h"
@@ -23,16 +24,16 @@ struct Fixture {
   Recipe recipe = test::quick_recipe("int8");
   std::filesystem::path file = dir / "out.lathe";
   CompressedModel compressed = test::compress_to(source, recipe, file);
-  VerifyOptions options;
+  ProofRequest request;
+  bool measure_speed = false;
 
-  Fixture() {
-    options.measure_speed = false;
-    options.threads = 1;
-    options.context = 32;
-  }
+  Fixture() { request.context = 32; }
   Report run() const {
     SilentProgress progress;
-    return lathe::verify(source, recipe, compressed, file, options, progress);
+    TextFiles files;
+    ResolvedInputs inputs = resolve_inputs(source, recipe, files);
+    const Proof proof = make_proof(source, request, std::move(inputs.calibration), made_up_proof(recipe), files);
+    return lathe::verify(source, compressed, file, proof, {measure_speed, 1}, progress);
   }
   std::string text(const std::string& name, size_t lines) const {
     return dir.write(name, test::tiny_prose(lines)).string();
@@ -49,8 +50,8 @@ std::string all_notes(const Report& report) {
 
 TEST_CASE("a decoder is proved by its perplexity and by how its predictions differ", "[compress][verify]") {
   Fixture f;
-  f.options.task = TaskSpec{"lm", f.text("prose.txt", 100)};
-  f.options.windows = 7;
+  f.request.task = TaskSpec{"lm", f.text("prose.txt", 100)};
+  f.request.windows = 7;
   const Report report = f.run();
   CHECK_FALSE(report.models[1].fidelity.has_value());
   REQUIRE(report.models[0].task.has_value());
@@ -74,7 +75,7 @@ TEST_CASE("a decoder is proved by its perplexity and by how its predictions diff
   const Model model = Model::open(f.file);
   Session session(model, 1);
   SilentProgress progress;
-  const LanguageData data = read_language_data(f.options.task->file, Tokenizer(f.source.tokenizer), {32, 7});
+  const LanguageData data = read_language_data(f.request.task->file, Tokenizer(f.source.tokenizer), {32, 7});
   CHECK(token_losses(session, data, progress).perplexity() == after.main().value);
 }
 
@@ -89,13 +90,13 @@ TEST_CASE("without --eval a decoder is proved on given text, on what calibration
   f.recipe.calibration_file = f.text("calibration.txt", 400);
   report = f.run();
   CHECK_THAT(all_notes(report), Contains("of calibration.txt that calibration did not use"));
-  const size_t left = unused_calibration_windows(f.source, f.recipe).sequences();
+  const size_t left = test::samples_of(f.source, f.recipe).text.unused_windows.sequences();
   CHECK(report.models[1].predictions->tokens == std::min<size_t>(left, 40) * 31);
 
   f.recipe.calibration_tokens = 1'000'000;
   CHECK_THAT(all_notes(f.run()), Contains("no text is left in calibration.txt") && Contains("made-up"));
 
-  f.options.texts_file = f.text("other.txt", 50);
+  f.request.texts_file = f.text("other.txt", 50);
   CHECK_THAT(all_notes(f.run()), Contains("of other.txt"));
 }
 
@@ -106,9 +107,18 @@ TEST_CASE("a decoder is not proved on what it was trained on", "[compress][verif
   CHECK_THAT(all_notes(f.run()), Contains("no text is left in calibration.txt"));
 }
 
+TEST_CASE("a note says when a decoder is proved on the text that it was calibrated on", "[compress][verify]") {
+  Fixture f;
+  f.recipe.calibration_file = f.text("calibration.txt", 400);
+  f.request.texts_file = f.text("copy.txt", 400);
+  CHECK_THAT(all_notes(f.run()), Contains("calibration used the same text"));
+  f.request.texts_file = f.text("other.txt", 300);
+  CHECK_THAT(all_notes(f.run()), !Contains("calibration used the same text"));
+}
+
 TEST_CASE("the speed of a decoder is that of prompts and of tokens one by one", "[compress][verify]") {
   Fixture f;
-  f.options.measure_speed = true;
+  f.measure_speed = true;
   const Report report = f.run();
   for (const ModelReport& model : report.models) {
     REQUIRE(model.speed.size() >= 2);
@@ -145,8 +155,8 @@ TEST_CASE("the drop of a decoder is the increase of its perplexity", "[compress]
 
 TEST_CASE("every form of the report has the figures of a decoder", "[compress][verify]") {
   Fixture f;
-  f.options.task = TaskSpec{"lm", f.text("prose.txt", 100)};
-  f.options.measure_speed = true;
+  f.request.task = TaskSpec{"lm", f.text("prose.txt", 100)};
+  f.measure_speed = true;
   const Report report = f.run();
   const Json json = parse_json(report_json(report), "report");
   const Json& model = json.at("models").items().at(1);

@@ -154,7 +154,7 @@ TEST_CASE("a student of a decoder has fewer layers", "[compress][decoders]") {
   spec.layers = 1;
   spec.layers_by_importance = GENERATE(true, false);
   SilentProgress silent;
-  const TokenBatch samples = make_samples(f.source, quick_recipe("int8")).batch;
+  const TokenBatch samples = test::samples_of(f.source, quick_recipe("int8")).batch;
   const Student student = make_student(f.source, spec, samples, silent, 1);
   const auto attentions = [](const Program& program) {
     return std::count_if(program.ops.begin(), program.ops.end(), [](const Op& op) { return op.is<ops::Attention>(); });
@@ -174,7 +174,7 @@ TEST_CASE("what a decoder cannot lose is refused before any work", "[compress][d
   refused("llama", "neurons=20", "neurons=20");
   refused("llama", "embedding=8", "embedding=8");
   Fixture gpt2("gpt2");
-  const TokenBatch samples = make_samples(gpt2.source, quick_recipe("int8")).batch;
+  const TokenBatch samples = test::samples_of(gpt2.source, quick_recipe("int8")).batch;
   const Student student = make_student(gpt2.source, parse_student("heads=2,neurons=100"), samples, silent, 1);
   for (const Op& op : student.model.program.ops) {
     const auto* attention = op.as<ops::Attention>();
@@ -192,23 +192,24 @@ TEST_CASE("decoders learn from windows of one text", "[compress][decoders]") {
   TrainingRecipe recipe;
   recipe.data_file = f.dir.write("text.txt", text).string();
   recipe.length = 16;
-  const TrainingData data = make_training_data(f.source, recipe);
+  const TrainingTexts texts = read_training_texts(f.source, recipe, TextFile(recipe.data_file));
+  const TrainingData& data = texts.data;
   CHECK(data.train.sequences() > 10 * data.held_out.sequences());
   CHECK(data.held_out.sequences() >= kMinHeldOutTexts);
   for (size_t s = 0; s < data.train.sequences(); ++s) REQUIRE(data.train.length(s) == 16);
   CHECK(data.train_labels.empty());
   CHECK_THAT(data.description, Catch::Contains("windows of 16 tokens of text.txt"));
-  CHECK(make_training_data(f.source, recipe).train.ids == data.train.ids);
+  CHECK(read_training_texts(f.source, recipe, TextFile(recipe.data_file)).data.train.ids == data.train.ids);
 
   const std::string seen = "line 7 of the text that is long enough to be told from others";
-  CHECK(without_training_texts(f.source, recipe, {seen, "of the text", "unseen"}) ==
+  CHECK(without_trained(f.source, texts.trained, std::vector<std::string>{seen, "of the text", "unseen"}) ==
         std::vector<std::string>{"of the text", "unseen"});
-  CHECK_THROWS_WITH(check_proof_is_unseen(f.source, recipe, "proof.txt", {"short", seen}), Catch::Contains("1 of 2"));
-  CHECK_NOTHROW(check_proof_is_unseen(f.source, recipe, "proof.txt", {"short", "another"}));
+  CHECK_THROWS_WITH(check_proof_is_unseen(texts.trained, "proof.txt", {"short", seen}), Catch::Contains("1 of 2"));
+  CHECK_NOTHROW(check_proof_is_unseen(texts.trained, "proof.txt", {"short", "another"}));
   recipe.length = 4096;  // no more than the model was made for
   expect_error(Errc::malformed, {"windows of 96"}, [&] {
     recipe.data_file = f.dir.write("short.txt", text.substr(0, 2000)).string();
-    make_training_data(f.source, recipe);
+    read_training_texts(f.source, recipe, TextFile(recipe.data_file));
   });
 }
 

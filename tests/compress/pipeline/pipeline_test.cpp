@@ -286,7 +286,7 @@ TEST_CASE("progress is told in stages whose steps grow", "[compress][pipeline]")
   Listener listener;
   const Recipe recipe = f.recipe("int8", 0.5);
   ArtifactWriter writer(f.dir / "out.lathe");
-  compress(f.source, recipe, make_compression_plan(f.source, recipe), writer, listener, 1);
+  compress(test::resolved(f.source, recipe).work, make_compression_plan(f.source, recipe), writer, listener, 1);
   CHECK(listener.stages.size() >= 3);
   CHECK(listener.stages.back() == "writing");
   CHECK(listener.in_order);
@@ -300,7 +300,7 @@ TEST_CASE("whenever the user stops it, nothing is written and what was there sta
   Listener patient;
   {
     ArtifactWriter writer(f.dir / "whole.lathe");
-    compress(f.source, recipe, make_compression_plan(f.source, recipe), writer, patient, 1);
+    compress(test::resolved(f.source, recipe).work, make_compression_plan(f.source, recipe), writer, patient, 1);
   }
   for (int questions = 0; questions < patient.asked; ++questions) {
     CAPTURE(questions);
@@ -308,7 +308,7 @@ TEST_CASE("whenever the user stops it, nothing is written and what was there sta
     Listener impatient(questions);
     expect_error(Errc::interrupted, {}, [&] {
       ArtifactWriter writer(f.dir / "old/out.lathe");
-      compress(f.source, recipe, make_compression_plan(f.source, recipe), writer, impatient, 1);
+      compress(test::resolved(f.source, recipe).work, make_compression_plan(f.source, recipe), writer, impatient, 1);
     });
     CHECK(test::file_bytes(f.dir / "old/out.lathe") == old);
     const auto entries = std::filesystem::directory_iterator(f.dir / "old");

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "compress/job/stop.h"
+#include "compress/methods/encode.h"
 #include "compress/pipeline/finished_layer.h"
 #include "compress/pipeline/provenance.h"
 #include "compress/pipeline/tensor_store.h"
@@ -63,7 +64,7 @@ struct Job {
 
   CompressedModel run(Progress& progress) const {
     ArtifactWriter writer(out);
-    return compress(source, recipe, make_compression_plan(source, recipe), writer, progress, 1);
+    return compress(test::resolved(source, recipe).work, make_compression_plan(source, recipe), writer, progress, 1);
   }
   CompressedModel run() const {
     SilentProgress silent;

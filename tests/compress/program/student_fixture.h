@@ -39,10 +39,10 @@ struct Fixture {
       : teacher(open_source(model.write(dir), false)) {
     Recipe recipe = quick_recipe("int8");
     recipe.calibration_tokens = tokens;
-    samples = make_samples(teacher, recipe).batch;
+    samples = samples_of(teacher, recipe).batch;
     recipe.seed = 1;
     recipe.calibration_tokens = 1024;
-    unseen = make_samples(teacher, recipe).batch;
+    unseen = samples_of(teacher, recipe).batch;
   }
 
   Student student(const StudentSpec& spec, size_t threads = 1) const {

@@ -75,6 +75,13 @@ TrainingRecipe recipe_for(const std::filesystem::path& data) {
   return recipe;
 }
 
+TrainingCurve train(SourceModel& model, const TrainingRecipe& recipe, TrainingEngine& engine, size_t threads) {
+  SilentProgress silent;
+  const TrainingTexts texts = read_training_texts(model, recipe, TextFile(recipe.data_file));
+  CHECK_THAT(texts.data.description, Contains(texts.provenance.at("file").as_string()));
+  return finetune(model, recipe, texts, engine, silent, threads);
+}
+
 std::string all_notes(const SourceModel& model) {
   std::string text;
   for (const std::string& note : model.notes) text += note + "\n";
@@ -87,7 +94,7 @@ TEST_CASE("an encoder becomes a classifier with the labels of the file", "[compr
   const TempDir dir;
   const std::filesystem::path folder = TinyModel().write(dir);
   const std::filesystem::path data = dir.write("d.tsv", "the cat\tno\na dog\tyes\nthe sun\tmaybe\n");
-  const SourceModel model = make_classifier(folder, data, 1);
+  const SourceModel model = make_classifier(folder, TextFile(data), 1);
   CHECK(model.task.classifies());
   CHECK(model.task.labels == Labels{"maybe", "no", "yes"});
   CHECK(model.task.dimension == 3);
@@ -95,8 +102,8 @@ TEST_CASE("an encoder becomes a classifier with the labels of the file", "[compr
              Contains("pooler.dense.weight is new") && Contains("classifier.bias is new") && !Contains("modules.json"));
   const std::vector<float> first = logits(model);
   CHECK(first.size() == 9);
-  CHECK(logits(make_classifier(folder, data, 1)) == first);
-  CHECK(logits(make_classifier(folder, data, 2)) != first);
+  CHECK(logits(make_classifier(folder, TextFile(data), 1)) == first);
+  CHECK(logits(make_classifier(folder, TextFile(data), 2)) != first);
   const std::vector<float> head = weight_of(model, "classifier.weight");
   double squares = 0;
   for (const float value : head) squares += static_cast<double>(value) * value;
@@ -111,7 +118,7 @@ TEST_CASE("a pooler that the checkpoint has is taken", "[compress][finetune]") {
   tiny.tensors.erase("classifier.weight");
   tiny.tensors.erase("classifier.bias");
   const std::filesystem::path data = dir.write("d.tsv", "the cat\tno\na dog\tyes\n");
-  const SourceModel model = make_classifier(tiny.write(dir), data, 0);
+  const SourceModel model = make_classifier(tiny.write(dir), TextFile(data), 0);
   CHECK(weight_of(model, "bert.pooler.dense.weight") == tiny.tensors.at("bert.pooler.dense.weight").values);
   CHECK(model.derived.size() == 2);
   CHECK_THAT(all_notes(model), !Contains("pooler"));
@@ -119,23 +126,20 @@ TEST_CASE("a pooler that the checkpoint has is taken", "[compress][finetune]") {
   tiny.tensors.at("bert.pooler.dense.bias").values.resize(31);
   tiny.tensors.at("bert.pooler.dense.bias").shape = {31};
   expect_error(Errc::malformed, {"bert.pooler.dense.bias", "[31]", "[32]"},
-               [&] { make_classifier(tiny.write(dir, "short"), data, 0); });
+               [&] { make_classifier(tiny.write(dir, "short"), TextFile(data), 0); });
 }
 
 TEST_CASE("a classifier is trained on its own labels", "[compress][finetune]") {
   const TempDir dir;
   const std::filesystem::path folder = tiny_classifier({"yes", "no"}).write(dir);
   const std::filesystem::path data = dir.write("d.tsv", labelled_lines(100, {"no", "yes", "0"}));
-  SourceModel model = make_classifier(folder, data, 0);
+  SourceModel model = make_classifier(folder, TextFile(data), 0);
   CHECK(model.task.labels == Labels{"yes", "no"});
   CHECK(model.derived.empty());
   CHECK(model.notes.empty());
 
   FakeEngine engine;
-  SilentProgress silent;
-  const FinetuneResult result = finetune(model, recipe_for(data), engine, silent, 3);
-  CHECK(result.curve.stage == "fine-tuning");
-  CHECK_THAT(result.data, Contains("d.tsv"));
+  CHECK(train(model, recipe_for(data), engine, 3).stage == "fine-tuning");
   CHECK(engine.recipe.steps == 9);
   CHECK(engine.recipe.learning_rate == kFinetuneRate);
   CHECK(engine.threads == 3);
@@ -147,12 +151,11 @@ TEST_CASE("a classifier is trained on its own labels", "[compress][finetune]") {
   const std::string fingerprint = engine.fingerprint;
   TrainingRecipe other = recipe_for(data);
   other.seed = 5;
-  finetune(model, other, engine, silent, 3);
+  train(model, other, engine, 3);
   CHECK(engine.fingerprint != fingerprint);
 
   const std::filesystem::path strange = dir.write("s.tsv", labelled_lines(100, {"no", "perhaps"}));
-  expect_error(Errc::malformed, {"s.tsv", "line 2", "perhaps"},
-               [&] { finetune(model, recipe_for(strange), engine, silent, 1); });
+  expect_error(Errc::malformed, {"s.tsv", "line 2", "perhaps"}, [&] { train(model, recipe_for(strange), engine, 1); });
 }
 
 TEST_CASE("a trained classifier is written as a model folder and opened again the same", "[compress][finetune]") {
@@ -164,10 +167,9 @@ TEST_CASE("a trained classifier is written as a model folder and opened again th
   tiny.rename("embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta");
   const std::filesystem::path folder = tiny.write(dir);
   const std::filesystem::path data = dir.write("d.tsv", labelled_lines(80, {"no", "yes"}));
-  SourceModel model = make_classifier(folder, data, 0);
+  SourceModel model = make_classifier(folder, TextFile(data), 0);
   FakeEngine engine;
-  SilentProgress silent;
-  finetune(model, recipe_for(data), engine, silent, 1);
+  train(model, recipe_for(data), engine, 1);
   check_classifier_folder(model, dir / "out/new");
   write_classifier(model, dir / "out/new");
 
@@ -189,7 +191,8 @@ TEST_CASE("a trained classifier is written as a model folder and opened again th
 
 TEST_CASE("a folder with other files is not written into", "[compress][finetune]") {
   const TempDir dir;
-  const SourceModel model = make_classifier(TinyModel().write(dir), dir.write("d.tsv", "the cat\tno\na dog\tyes\n"), 0);
+  const SourceModel model =
+      make_classifier(TinyModel().write(dir), TextFile(dir.write("d.tsv", "the cat\tno\na dog\tyes\n")), 0);
   expect_error(Errc::usage, {"model", "another folder"}, [&] { check_classifier_folder(model, dir / "model"); });
   dir.write("full/modules.json", "[]");
   expect_error(Errc::usage, {"full", "modules.json"}, [&] { check_classifier_folder(model, dir / "full"); });

@@ -53,6 +53,14 @@ std::string texts_of(size_t count, const std::string& ending = "") {
   return out;
 }
 
+TrainingTexts training_texts(const SourceModel& model, const TrainingRecipe& recipe) {
+  return read_training_texts(model, recipe, TextFile(recipe.data_file));
+}
+
+TrainingData training_data(const SourceModel& model, const TrainingRecipe& recipe) {
+  return training_texts(model, recipe).data;
+}
+
 struct Fixture {
   TempDir dir;
   SourceModel source = open_source(TinyModel().write(dir), false);
@@ -77,7 +85,7 @@ struct Fixture {
 
 TEST_CASE("every text is on one side of the split, as the tokenizer reads it", "[compress][training_data]") {
   const Fixture f;
-  const TrainingData data = make_training_data(f.source, f.with_text(texts_of(400)));
+  const TrainingData data = training_data(f.source, f.with_text(texts_of(400)));
   CHECK(texts_in(data.held_out).size() == 20);
   CHECK(texts_in(data.train).size() == 380);
   CHECK(data.train_labels.empty());
@@ -101,7 +109,7 @@ TEST_CASE("the part held out has at least 16 texts and at most a quarter of them
     CAPTURE(texts, share);
     TrainingRecipe recipe = f.with_text(texts_of(texts));
     recipe.held_out = share;
-    const TrainingData data = make_training_data(f.source, recipe);
+    const TrainingData data = training_data(f.source, recipe);
     CHECK(texts_in(data.held_out).size() == expected);
     CHECK(texts_in(data.train).size() == texts - expected);
   }
@@ -114,7 +122,7 @@ TEST_CASE("a text that is there again, if only to the tokenizer, counts once", "
     text += text_of(i) + "\n";
     text += "  THE" + text_of(i).substr(3) + " \r\n";
   }
-  const TrainingData data = make_training_data(f.source, f.with_text(text));
+  const TrainingData data = training_data(f.source, f.with_text(text));
   CHECK(texts_in(data.train).size() + texts_in(data.held_out).size() == 80);
   CHECK_THAT(data.description, Contains("160 repeated texts left out"));
 }
@@ -122,12 +130,12 @@ TEST_CASE("a text that is there again, if only to the tokenizer, counts once", "
 TEST_CASE("the seed decides the order and the split", "[compress][training_data]") {
   const Fixture f;
   TrainingRecipe recipe = f.with_text(texts_of(200));
-  const TrainingData first = make_training_data(f.source, recipe);
-  const TrainingData again = make_training_data(f.source, recipe);
+  const TrainingData first = training_data(f.source, recipe);
+  const TrainingData again = training_data(f.source, recipe);
   CHECK(again.train.ids == first.train.ids);
   CHECK(again.held_out.ids == first.held_out.ids);
   recipe.seed = 1;
-  const TrainingData other = make_training_data(f.source, recipe);
+  const TrainingData other = training_data(f.source, recipe);
   CHECK(other.train.ids != first.train.ids);
   CHECK(other.held_out.ids != first.held_out.ids);
 }
@@ -138,7 +146,7 @@ TEST_CASE("texts without labels become sequences of many lengths, and no word is
   for (size_t i = 1; i < 10; ++i) longest += " " + text_of(i);  // 40 words
   TrainingRecipe recipe = f.with_text(texts_of(100) + longest + "\n");
   recipe.length = 16;
-  const TrainingData data = make_training_data(f.source, recipe);
+  const TrainingData data = training_data(f.source, recipe);
   size_t words = 0;
   std::map<size_t, size_t> lengths;
   for (const auto* batch : {&data.train, &data.held_out}) {
@@ -161,7 +169,7 @@ TEST_CASE("sequences are never longer than the model takes", "[compress][trainin
   for (size_t i = 0; i < 30; ++i) longest += " " + text_of(i);
   TrainingRecipe recipe = f.with_text(texts_of(100) + longest + "\n");
   recipe.length = 1000;
-  const TrainingData data = make_training_data(f.source, recipe);
+  const TrainingData data = training_data(f.source, recipe);
   size_t most = 0;
   for (const auto* batch : {&data.train, &data.held_out}) {
     for (size_t i = 0; i < batch->sequences(); ++i) most = std::max(most, batch->length(i));
@@ -179,7 +187,7 @@ TEST_CASE("labels are names or indices and stay with their texts", "[compress][t
     text += text_of(i) + "\t" + label + "\n";
     expected[f.tokenizer.encode(text_of(i))] = index;
   }
-  const TrainingData data = make_training_data(f.classifier(), f.with_text(text));
+  const TrainingData data = training_data(f.classifier(), f.with_text(text));
   REQUIRE(data.train_labels.size() == data.train.sequences());
   REQUIRE(data.held_out_labels.size() == data.held_out.sequences());
   CHECK(data.train.sequences() == 84);
@@ -195,7 +203,7 @@ TEST_CASE("a text with a label is cut, not split, and keeps its end", "[compress
   const Fixture f;
   TrainingRecipe recipe = f.with_text(texts_of(100, "\tgood"));
   recipe.length = 5;
-  const TrainingData data = make_training_data(f.classifier(), recipe);
+  const TrainingData data = training_data(f.classifier(), recipe);
   for (const Sequence& one : sequences(data.train)) {
     CHECK(one.size() == 5);
     CHECK(one.back() == 3);
@@ -210,73 +218,68 @@ TEST_CASE("a label that is not the model's is an error with file, line, label an
     const TrainingRecipe recipe = f.with_text(texts_of(70, "\tgood") + "the cat\t" + label + "\n");
     expect_error(Errc::malformed,
                  {"train.txt", "line 71", message("\"", label, "\""), "bad, good, 7", "index in [0, 2]"},
-                 [&] { make_training_data(f.classifier(), recipe); });
+                 [&] { training_data(f.classifier(), recipe); });
   }
 }
 
 TEST_CASE("texts and labels go with the kind of the model", "[compress][training_data]") {
   const Fixture f;
   expect_error(Errc::malformed, {"train.txt", "line 71", "no tab", "text TAB label"},
-               [&] { make_training_data(f.classifier(), f.with_text(texts_of(70, "\tgood") + "the cat\n")); });
+               [&] { training_data(f.classifier(), f.with_text(texts_of(70, "\tgood") + "the cat\n")); });
   expect_error(Errc::malformed, {"train.txt", "line 71", "text before the label is empty"},
-               [&] { make_training_data(f.classifier(), f.with_text(texts_of(70, "\tgood") + "\tgood\n")); });
+               [&] { training_data(f.classifier(), f.with_text(texts_of(70, "\tgood") + "\tgood\n")); });
   expect_error(Errc::malformed, {"train.txt", "every line has a tab", "embeddings"},
-               [&] { make_training_data(f.source, f.with_text(texts_of(70, "\tgood"))); });
-  CHECK_NOTHROW(make_training_data(f.source, f.with_text(texts_of(70, "\tgood") + "no tab here\n")));
+               [&] { training_data(f.source, f.with_text(texts_of(70, "\tgood"))); });
+  CHECK_NOTHROW(training_data(f.source, f.with_text(texts_of(70, "\tgood") + "no tab here\n")));
 }
 
 TEST_CASE("a bad file of texts is an error that says where and what is missing", "[compress][training_data]") {
   const Fixture f;
   expect_error(Errc::malformed, {"train.txt", "63 different texts", "at least 64"},
-               [&] { make_training_data(f.source, f.with_text(texts_of(63) + texts_of(63) + "\n \n")); });
-  expect_error(Errc::malformed, {"train.txt", "no text"}, [&] { make_training_data(f.source, f.with_text("")); });
+               [&] { training_data(f.source, f.with_text(texts_of(63) + texts_of(63) + "\n \n")); });
+  expect_error(Errc::malformed, {"train.txt", "no text"}, [&] { training_data(f.source, f.with_text("")); });
   expect_error(Errc::malformed, {"train.txt", "line 51", "UTF-8"},
-               [&] { make_training_data(f.source, f.with_text(texts_of(50) + "caf\xe9\n" + texts_of(90))); });
+               [&] { training_data(f.source, f.with_text(texts_of(50) + "caf\xe9\n" + texts_of(90))); });
   TrainingRecipe absent;
   absent.data_file = (f.dir / "absent.txt").string();
-  expect_error(Errc::no_input, {"absent.txt"}, [&] { make_training_data(f.source, absent); });
-  CHECK_NOTHROW(make_training_data(f.source, f.with_text("\xef\xbb\xbf" + texts_of(64))));
+  expect_error(Errc::no_input, {"absent.txt"}, [&] { training_data(f.source, absent); });
+  CHECK_NOTHROW(training_data(f.source, f.with_text("\xef\xbb\xbf" + texts_of(64))));
 }
 
 TEST_CASE("proof with a text that is trained on is refused with an example", "[compress][training_data]") {
   const Fixture f;
-  const TrainingRecipe recipe = f.with_text(texts_of(100));
+  const TrainedTexts trained = training_texts(f.source, f.with_text(texts_of(100))).trained;
   expect_error(Errc::usage, {"proof.txt", "2 of 3 texts", "train.txt", text_of(7)}, [&] {
-    check_proof_is_unseen(f.source, recipe, "proof.txt", {text_of(200), " " + text_of(7) + " ", text_of(8)});
+    check_proof_is_unseen(trained, "proof.txt", {text_of(200), " " + text_of(7) + " ", text_of(8)});
   });
-  CHECK_NOTHROW(check_proof_is_unseen(f.source, recipe, "proof.txt", {text_of(200), text_of(201)}));
-  CHECK_NOTHROW(check_proof_is_unseen(f.source, TrainingRecipe(), "proof.txt", {text_of(7)}));
-  const TrainingRecipe labelled = f.with_text(texts_of(100, "\tgood"));
-  expect_error(Errc::usage, {"1 of 1 texts"},
-               [&] { check_proof_is_unseen(f.classifier(), labelled, "proof.txt", {text_of(7)}); });
+  CHECK_NOTHROW(check_proof_is_unseen(trained, "proof.txt", {text_of(200), text_of(201)}));
+  const TrainedTexts labelled = training_texts(f.classifier(), f.with_text(texts_of(100, "\tgood"))).trained;
+  expect_error(Errc::usage, {"1 of 1 texts"}, [&] { check_proof_is_unseen(labelled, "proof.txt", {text_of(7)}); });
 }
 
 TEST_CASE("of texts that are trained on only those held out are left", "[compress][training_data]") {
   const Fixture f;
-  const TrainingRecipe recipe = f.with_text(texts_of(100));
+  const TrainingTexts training = training_texts(f.source, f.with_text(texts_of(100)));
   std::vector<std::string> texts;
   for (size_t i = 0; i < 110; ++i) texts.push_back(text_of(i));
-  const std::vector<std::string> left = without_training_texts(f.source, recipe, texts);
+  const std::vector<std::string> left = without_trained(f.source, training.trained, texts);
   CHECK(left.size() == 16 + 10);
   CHECK(std::is_sorted(left.begin(), left.end(), [&](const std::string& a, const std::string& b) {
     return std::find(texts.begin(), texts.end(), a) < std::find(texts.begin(), texts.end(), b);
   }));
-  const std::vector<Sequence> held_out = texts_in(make_training_data(f.source, recipe).held_out);
+  const std::vector<Sequence> held_out = texts_in(training.data.held_out);
   for (size_t i = 0; i < 16; ++i) {
     CHECK(std::count(held_out.begin(), held_out.end(), f.tokenizer.encode(left[i])) == 1);
   }
-  CHECK(without_training_texts(f.source, TrainingRecipe(), texts) == texts);
 }
 
 TEST_CASE("with the same file, calibration and the part held out take different texts", "[compress][training_data]") {
   const Fixture f;
   const TrainingRecipe recipe = f.with_text(texts_of(400));
-  Recipe calibration;
-  calibration.calibration_file = recipe.data_file;
-  calibration.calibration_tokens = 1200;
-  const std::vector<std::string> left = unused_calibration_lines(f.source, calibration);
-  CHECK(left.size() == 200);
-  CHECK(without_training_texts(f.source, recipe, left).size() == 20);
+  const TrainedTexts trained = training_texts(f.source, recipe).trained;
+  const Samples samples = make_samples(f.source, {TextFile(recipe.data_file), 1200});
+  CHECK(samples.text.unused_lines.size() == 200);
+  CHECK(without_trained(f.source, trained, samples.text.unused_lines).size() == 20);
 }
 
 }  // namespace lathe

@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "compress/training/recovery.h"
+#include "compress/pipeline/recovery.h"
 #include "tests/compress/training/torch/differences.h"
 #include "tests/compress/training/torch/random_program.h"
 #include "tests/compress/training/torch/small_student.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "compress/pipeline/linear_job.h"
+#include "compress/methods/encode.h"
 #include "compress/training/torch/interpreter.h"
 #include "runtime/model.h"
 #include "tests/compress/methods/layer_samples.h"

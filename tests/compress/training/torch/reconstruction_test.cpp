@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "compress/pipeline/linear_job.h"
+#include "compress/methods/encode.h"
 #include "tests/compress/training/torch/small_student.h"
 #include "tests/formats/expect_error.h"
 

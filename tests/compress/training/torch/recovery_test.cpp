@@ -1,6 +1,6 @@
 // Training as a part of the whole compression, through the module that the command loads.
 
-#include "compress/training/recovery.h"
+#include "compress/pipeline/recovery.h"
 
 #include <catch2/catch.hpp>
 
@@ -30,9 +30,10 @@ CompressedModel compress_student(const Classroom& room, const Recipe& recipe, co
                                  size_t threads = 1) {
   SilentProgress silent;
   ArtifactWriter writer(room.dir / file);
-  Student student = prepare_student(room.teacher, recipe, silent, threads);
+  const ResolvedInputs inputs = test::resolved(room.teacher, recipe);
+  Student student = prepare_student(inputs.work, silent, threads);
   const CompressionPlan plan = make_compression_plan(student.model, recipe);
-  return compress(room.teacher, std::move(student), recipe, plan, writer, silent, threads);
+  return compress(inputs.work, std::move(student), plan, writer, silent, threads);
 }
 
 std::vector<float> outputs(const Model& model, const TokenBatch& batch) { return Session(model, 1).embed(batch); }

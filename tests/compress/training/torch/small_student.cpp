@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "compress/calibration/samples.h"
-#include "compress/pipeline/linear_job.h"
+#include "compress/methods/encode.h"
 #include "compress/training/torch/engine.h"
 #include "tests/compress/training/torch/encoded_weights.h"
 #include "tests/support/compress_tiny.h"
