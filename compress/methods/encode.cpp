@@ -97,6 +97,15 @@ EncodedBuffer encode(const Matrix& values, const Grid& grid, const Encoding& enc
   return out;
 }
 
+EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding) {
+  constexpr float kMaxHalf = 65504;
+  const bool fits = std::all_of(values.begin(), values.end(), [](float v) { return std::abs(v) <= kMaxHalf; });
+  if (encoding.values != ValueType::f16 || !fits) return f32_buffer({values.size()}, values);
+  EncodedBuffer buffer{encoding, {values.size()}, {}};
+  for (const float value : values) append_u16(buffer.plane(Plane::values), f32_to_f16(value));
+  return buffer;
+}
+
 EncodedBuffer encode_table(const std::string& name, size_t rows, size_t cols, const Encoding& encoding,
                            const std::function<void(size_t row, float* out)>& read_row, double* relative_error) {
   EncodedBuffer out{encoding, {rows, cols}, {}};

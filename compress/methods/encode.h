@@ -13,7 +13,7 @@ namespace lathe {
 /// `values`, bit for bit. With a bitmask only the values other than zero are stored.
 EncodedBuffer encode(const Matrix& values, const Grid& grid, const Encoding& encoding);
 
-/// A norm or bias, rank 1, in f32 or f16; in f32 all the same where a value is too large for f16.
+/// A norm or bias of rank 1 in f16 where that is asked for and every value fits, otherwise in f32.
 EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding);
 
 }  // namespace lathe

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/methods/encode.h"
 #include "compress/methods/linalg.h"
 
 namespace lathe {

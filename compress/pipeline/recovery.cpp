@@ -23,15 +23,6 @@ double dense_share(const Recipe& recipe) {
   return prunes_after ? kDenseShareBeforePruning : kDenseShare;
 }
 
-EncodedBuffer full_precision(const EncodedTensor& tensor) {
-  EncodedBuffer buffer;
-  buffer.shape = tensor.shape;
-  const std::vector<float> values = decode(tensor);
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return buffer;
-}
-
 // The part of steps or minutes that belongs to one of the two stages.
 void take_share(TrainingRecipe& recipe, double share) {
   if (recipe.minutes > 0) {
@@ -89,7 +80,8 @@ TrainingCurve train_dense(const TrainingSetup& setup, Student& student) {
   const Recipe& recipe = setup.inputs.recipe;
   TrainableModel model{student.model.program, {}};
   for (const std::string& name : model.program.weights) {
-    model.weights[name] = full_precision(student.model.weight(name));
+    const EncodedTensor weight = student.model.weight(name);
+    model.weights[name] = f32_buffer(weight.shape, decode(weight));
   }
   TrainingJob job = make_job(setup, "dense training", model, student);
   job.recipe.schedule = recipe.training.schedule;

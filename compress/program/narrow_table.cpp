@@ -5,7 +5,6 @@
 
 #include "compress/calibration/gram.h"
 #include "compress/methods/linalg.h"
-#include "compress/program/structured.h"
 
 namespace lathe {
 namespace {
@@ -123,8 +122,8 @@ double narrow_token_table(SourceModel& model, uint32_t rank, const TokenBatch& s
   const std::string narrow_name = stem(name) + ".narrow.weight";
   const std::string widen_name = stem(name) + ".widen.weight";
   model.derived.erase(name);
-  model.derived[narrow_name] = f32_weight({narrow.rows, narrow.cols}, narrow.values);
-  model.derived[widen_name] = f32_weight({widen.rows, widen.cols}, widen.values);
+  model.derived[narrow_name] = f32_buffer({narrow.rows, narrow.cols}, narrow.values);
+  model.derived[widen_name] = f32_buffer({widen.rows, widen.cols}, widen.values);
   program.weights[table_id] = narrow_name;
   const uint32_t between = program.add_value(program.values[wide].name + ".narrow", RowKind::tokens, rank);
   program.ops[at].output = between;

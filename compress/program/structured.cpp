@@ -239,7 +239,7 @@ void keep_rows(SourceModel& model, const Op& linear, const std::vector<size_t>& 
     const size_t cols = tensor.shape.size() == 1 ? 1 : tensor.cols();
     Shape shape = tensor.shape;
     shape[0] = rows.size();
-    EncodedBuffer reduced = f32_weight(shape, chosen_rows(decode(tensor), cols, rows));
+    EncodedBuffer reduced = f32_buffer(shape, chosen_rows(decode(tensor), cols, rows));
     model.derived[name] = std::move(reduced);
   }
   model.program.values[linear.output].shape = static_cast<uint32_t>(rows.size());
@@ -249,14 +249,6 @@ void keep_rows(SourceModel& model, const Op& linear, const std::vector<size_t>& 
 
 std::vector<ParallelParts> find_heads(const Program& program) { return find_parts<ops::Attention>(program); }
 std::vector<ParallelParts> find_neurons(const Program& program) { return find_parts<ops::Activation>(program); }
-
-EncodedBuffer f32_weight(Shape shape, const std::vector<float>& values) {
-  EncodedBuffer buffer;
-  buffer.shape = std::move(shape);
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return buffer;
-}
 
 Reduction reduce_inputs(const std::string& name, const Matrix& weight, const std::vector<float>& bias,
                         const InputStatistics& statistics, uint32_t width, uint32_t keep) {
@@ -298,9 +290,9 @@ void apply_reduction(SourceModel& model, const ParallelParts& parts, const Reduc
   for (size_t r = 0; r < narrow.rows; ++r) {
     for (size_t j = 0; j < kept.size(); ++j) narrow.row(r)[j] = reduction.weight.row(r)[kept[j]];
   }
-  model.derived[model.program.weights[behind.weights[0]]] = f32_weight({narrow.rows, narrow.cols}, narrow.values);
+  model.derived[model.program.weights[behind.weights[0]]] = f32_buffer({narrow.rows, narrow.cols}, narrow.values);
   if (!reduction.bias.empty()) {
-    model.derived[model.program.weights[behind.weights[1]]] = f32_weight({reduction.bias.size()}, reduction.bias);
+    model.derived[model.program.weights[behind.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
   }
 }
 

@@ -43,7 +43,4 @@ Reduction reduce_inputs(const std::string& name, const Matrix& weight, const std
 /// Takes the parts that are not kept out of program and weights (`derived`).
 void apply_reduction(SourceModel& model, const ParallelParts& parts, const Reduction& reduction);
 
-/// An f32 weight of its own.
-EncodedBuffer f32_weight(Shape shape, const std::vector<float>& values);
-
 }  // namespace lathe

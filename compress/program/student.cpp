@@ -153,8 +153,8 @@ class Reducer {
     if (has_bias) bias = decode(student_.model.weight(program.weights[behind.weights[1]]));
     const InputStatistics statistics = calibration_.collect(program, program, step.parts.behind);
     Reduction reduction = reduce_inputs(name, weight, bias, statistics, step.parts.width, step.keep);
-    wide_[name] = f32_weight({weight.rows, weight.cols}, reduction.weight.values);
-    if (has_bias) wide_[program.weights[behind.weights[1]]] = f32_weight({reduction.bias.size()}, reduction.bias);
+    wide_[name] = f32_buffer({weight.rows, weight.cols}, reduction.weight.values);
+    if (has_bias) wide_[program.weights[behind.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
     for (const std::string& fallback : reduction.fallbacks) student_.notes.push_back(message(name, ": ", fallback));
     return reduction;
   }

@@ -124,12 +124,7 @@ EncodedTensor SourceModel::weight(const std::string& name) const {
     return encoded;
   }
   EncodedBuffer& buffer = converted_[name];
-  if (buffer.shape.empty()) {
-    const std::vector<float> values = to_f32(tensor, name);
-    buffer.shape = tensor.shape;
-    const Bytes bytes = as_bytes_of(values);
-    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  }
+  if (buffer.shape.empty()) buffer = f32_buffer(tensor.shape, to_f32(tensor, name));
   return buffer.view();
 }
 

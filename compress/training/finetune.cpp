@@ -30,16 +30,13 @@ const ClassifierHead& head_of(const SourceModel& model) {
   return *architecture.classifier;
 }
 
-EncodedBuffer f32_weight(const SourceModel& model, const std::string& name) {
+EncodedBuffer finite_weight(const SourceModel& model, const std::string& name) {
   const EncodedTensor tensor = model.weight(name);
   const std::vector<float> values = decode(tensor);
   if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
     fail(Errc::malformed, message(model.path.string(), ": tensor ", name, " has values that are not finite"));
   }
-  EncodedBuffer buffer;
-  buffer.shape = tensor.shape;
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+  EncodedBuffer buffer = f32_buffer(tensor.shape, values);
   model.release(name);
   return buffer;
 }
@@ -112,7 +109,7 @@ TrainingCurve finetune(SourceModel& classifier, TrainingRecipe recipe, const Tra
                        TrainingEngine& engine, Progress& progress, size_t threads) {
   if (recipe.learning_rate == 0) recipe.learning_rate = kFinetuneRate;
   TrainableModel student{classifier.program, {}};
-  for (const std::string& name : classifier.program.weights) student.weights[name] = f32_weight(classifier, name);
+  for (const std::string& name : classifier.program.weights) student.weights[name] = finite_weight(classifier, name);
   TrainingJob job;
   job.stage = "fine-tuning";
   job.student = &student;
@@ -132,7 +129,7 @@ void write_classifier(const SourceModel& classifier, const std::filesystem::path
   std::map<std::string, EncodedBuffer> converted;
   std::map<std::string, TensorView> tensors;
   for (const std::string& name : classifier.program.weights) {
-    const EncodedBuffer& buffer = converted[name] = f32_weight(classifier, name);
+    const EncodedBuffer& buffer = converted[name] = finite_weight(classifier, name);
     tensors[head.stored_name(name)] = {DType::f32, buffer.shape, buffer.planes[static_cast<size_t>(Plane::values)]};
   }
   write_safetensors(folder / kWeights, tensors, {{"format", "pt"}});

@@ -100,6 +100,13 @@ uint64_t EncodedTensor::bytes() const {
   return total;
 }
 
+EncodedBuffer f32_buffer(Shape shape, const std::vector<float>& values) {
+  EncodedBuffer buffer{{}, std::move(shape), {}};
+  const Bytes bytes = as_bytes_of(values);
+  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
+  return buffer;
+}
+
 EncodedTensor EncodedBuffer::view() const {
   EncodedTensor tensor{encoding, shape, {}};
   for (size_t i = 0; i < kPlanes; ++i) tensor.planes[i] = planes[i];

@@ -55,6 +55,9 @@ struct EncodedBuffer {
   EncodedTensor view() const;
 };
 
+/// A dense f32 weight of its own: as many values as the shape has elements, row-major.
+EncodedBuffer f32_buffer(Shape shape, const std::vector<float>& values);
+
 const char* plane_name(Plane plane);
 /// "f32", "int8+bitmask", "int4/32", "int4/32+bitmask"
 std::string encoding_name(const Encoding& encoding);

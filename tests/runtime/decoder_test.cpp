@@ -16,7 +16,7 @@ class TinyDecoder {
   explicit TinyDecoder(uint32_t window = 0) {
     add_weight("table", {kVocabulary, kHidden}, 1.0f);
     for (uint32_t i = 0; i < kHeadWidth / 2; ++i) frequencies_.push_back(std::pow(100.0f, -2.0f * i / kHeadWidth));
-    weights_["frequencies"] = f32({kHeadWidth / 2}, frequencies_);
+    weights_["frequencies"] = f32_buffer({kHeadWidth / 2}, frequencies_);
     const uint32_t frequencies = program_.add_weight("frequencies");
     uint32_t x = program_.add_value("x", RowKind::tokens, kHidden);
     program_.ops.push_back({ops::Embedding{}, {}, {0}, x});
@@ -36,18 +36,10 @@ class TinyDecoder {
   }
 
  private:
-  static EncodedBuffer f32(const Shape& shape, const std::vector<float>& values) {
-    EncodedBuffer buffer;
-    buffer.shape = shape;
-    const Bytes bytes = as_bytes_of(values);
-    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-    return buffer;
-  }
-
   uint32_t add_weight(const std::string& name, const Shape& shape, float scale) {
     std::vector<float> values(element_count(shape, name));
     for (float& value : values) value = scale * (static_cast<float>(random_()) / 1073741824.0f - 1.0f);
-    weights_[name] = f32(shape, values);
+    weights_[name] = f32_buffer(shape, values);
     return program_.add_weight(name);
   }
 

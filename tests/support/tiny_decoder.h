@@ -152,11 +152,7 @@ struct TinyDecoder {
     model.program = program;
     model.tokenizer = tokenizer;
     model.task = task;
-    EncodedBuffer frequencies;
-    frequencies.shape = tensors.at(kFrequencies).shape;
-    const Bytes bytes = as_bytes_of(tensors.at(kFrequencies).values);
-    frequencies.plane(Plane::values).assign(bytes.begin(), bytes.end());
-    model.derived[kFrequencies] = std::move(frequencies);
+    model.derived[kFrequencies] = f32_buffer(tensors.at(kFrequencies).shape, tensors.at(kFrequencies).values);
     return model;
   }
 

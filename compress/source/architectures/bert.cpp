@@ -207,11 +207,7 @@ EncodedBuffer initial_weight(const Shape& shape, Random& random) {
     for (int i = 0; i < 12; ++i) sum += random.uniform();
     value = static_cast<float>(kDeviation * sum);
   }
-  EncodedBuffer buffer;
-  buffer.shape = shape;
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return buffer;
+  return f32_buffer(shape, values);
 }
 
 void attach_classifier(SourceModel& model, const std::vector<std::string>& labels, uint64_t seed) {

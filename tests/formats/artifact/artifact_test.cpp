@@ -16,12 +16,9 @@ namespace lathe {
 namespace {
 
 EncodedBuffer f32_tensor(Shape shape, float first) {
-  EncodedBuffer t{{}, std::move(shape), {}};
-  std::vector<float> values(element_count(t.shape, "test"));
+  std::vector<float> values(element_count(shape, "test"));
   for (size_t i = 0; i < values.size(); ++i) values[i] = first + static_cast<float>(i);
-  const Bytes bytes = as_bytes_of(values);
-  t.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return t;
+  return f32_buffer(std::move(shape), values);
 }
 
 EncodedBuffer int8_tensor() {

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "compress/methods/encode.h"
 #include "compress/training/torch/interpreter.h"
 #include "runtime/model.h"
 #include "tests/compress/methods/layer_samples.h"
@@ -18,12 +17,6 @@ inline at::Tensor random_tensor(const std::vector<int64_t>& shape, uint64_t seed
   Noise noise(seed);
   for (int64_t i = 0; i < out.numel(); ++i) out.data_ptr<float>()[i] = noise.next();
   return out.to(type);
-}
-
-inline EncodedBuffer encoded_f32(const std::vector<float>& values, const Shape& shape) {
-  EncodedBuffer buffer = encode_vector(values, Encoding{});
-  buffer.shape = shape;
-  return buffer;
 }
 
 /// Sequences of these lengths, of random tokens below `vocabulary`.
@@ -61,7 +54,7 @@ struct RandomProgram {
     Noise noise(seed++);
     std::vector<float> values(count);
     for (float& value : values) value = middle + size * noise.next();
-    weights[name] = encoded_f32(values, shape);
+    weights[name] = f32_buffer(shape, values);
     return program.add_weight(name);
   }
   uint32_t op(const Attributes& attributes, std::vector<uint32_t> inputs, std::vector<uint32_t> used, uint32_t width) {

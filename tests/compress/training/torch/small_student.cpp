@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "compress/calibration/samples.h"
-#include "compress/methods/encode.h"
 #include "compress/training/torch/engine.h"
 #include "tests/compress/training/torch/encoded_weights.h"
 #include "tests/support/compress_tiny.h"
@@ -59,9 +58,7 @@ TrainableModel Classroom::dense(const SourceModel& model) const {
   TrainableModel out{model.program, {}};
   for (const std::string& name : model.program.weights) {
     const EncodedTensor weight = model.weight(name);
-    EncodedBuffer buffer = encode_vector(decode(weight), Encoding{});
-    buffer.shape = weight.shape;
-    out.weights[name] = buffer;
+    out.weights[name] = f32_buffer(weight.shape, decode(weight));
   }
   return out;
 }
