@@ -11,13 +11,13 @@ namespace {
 constexpr size_t kBlock = 128;  // columns whose mask is chosen together; later columns are updated once a block
 constexpr size_t kInner = 16;   // columns updated one by one; the rest of the block once per so many
 
-std::vector<size_t> column_order(const ErrorFeedbackTask& task) {
-  const size_t n = task.target.cols;
+std::vector<size_t> column_order(const ErrorFeedbackProblem& problem) {
+  const size_t n = problem.target.cols;
   std::vector<size_t> order(n);
   std::iota(order.begin(), order.end(), size_t{0});
-  if (task.order == ColumnOrder::by_energy) {
+  if (problem.order == ColumnOrder::by_energy) {
     std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return task.gram[a * n + a] > task.gram[b * n + b]; });
+                     [&](size_t a, size_t b) { return problem.gram[a * n + a] > problem.gram[b * n + b]; });
   }
   return order;
 }
@@ -26,16 +26,13 @@ std::vector<size_t> column_order(const ErrorFeedbackTask& task) {
 // inner loops go over.
 class Feedback {
  public:
-  Feedback(const ErrorFeedbackTask& task, std::vector<size_t> order)
-      : task_(task), order_(std::move(order)), rows_(task.target.rows), cols_(task.target.cols) {}
+  Feedback(const ErrorFeedbackProblem& problem, std::vector<size_t> order)
+      : problem_(problem), order_(std::move(order)), rows_(problem.target.rows), cols_(problem.target.cols) {}
 
   bool factor() {
-    std::vector<double> gram(cols_ * cols_);
-    for (size_t i = 0; i < cols_; ++i) {
-      for (size_t j = 0; j < cols_; ++j) gram[i * cols_ + j] = task_.gram[order_[i] * cols_ + order_[j]];
-    }
-    if (!factor_of_inverse(cols_, gram)) return false;
-    factor_.assign(gram.begin(), gram.end());
+    DoubleMatrix gram = square(problem_.gram, cols_)(order_, order_);
+    if (!factor_of_inverse(gram)) return false;
+    factor_.assign(gram.data(), gram.data() + gram.size());
     return true;
   }
 
@@ -44,8 +41,8 @@ class Feedback {
     keep_.assign(cols_ * rows_, 1);
     for (size_t i = 0; i < cols_; ++i) {
       for (size_t r = 0; r < rows_; ++r) {
-        work_[i * rows_ + r] = task_.target.row(r)[order_[i]];
-        if (task_.keep != nullptr) keep_[i * rows_ + r] = (*task_.keep)[r * cols_ + order_[i]];
+        work_[i * rows_ + r] = problem_.target.row(r)[order_[i]];
+        if (problem_.keep != nullptr) keep_[i * rows_ + r] = (*problem_.keep)[r * cols_ + order_[i]];
       }
     }
     const std::vector<uint64_t> shares = block_shares();
@@ -63,7 +60,7 @@ class Feedback {
   // cost when all others make up for it.
   std::vector<uint64_t> block_shares() const {
     std::vector<uint64_t> shares((cols_ + kBlock - 1) / kBlock, 0);
-    if (task_.keep != nullptr || task_.pruned == 0) return shares;
+    if (problem_.keep != nullptr || problem_.pruned == 0) return shares;
     std::vector<double> inverse_diagonal(cols_, 0.0);
     for (size_t i = 0; i < cols_; ++i) {
       for (size_t j = i; j < cols_; ++j) {
@@ -77,7 +74,7 @@ class Feedback {
       for (size_t r = 0; r < rows_; ++r) scores[i * rows_ + r] = work_[i * rows_ + r] * work_[i * rows_ + r] * weight;
     }
     Mask keep(scores.size(), 1);
-    drop_smallest(scores, task_.pruned, keep.data());
+    drop_smallest(scores, problem_.pruned, keep.data());
     for (size_t i = 0; i < keep.size(); ++i) shares[i / (kBlock * rows_)] += keep[i] == 0 ? 1 : 0;
     return shares;
   }
@@ -116,7 +113,7 @@ class Feedback {
   void settle_column(size_t i, float* error) {
     float* column = work_.data() + i * rows_;
     const uint8_t* keep = keep_.data() + i * rows_;
-    task_.grid.snap_column(order_[i], column, error);
+    problem_.grid.snap_column(order_[i], column, error);
     const float inverse = 1.0f / factor_[i * cols_ + i];
     for (size_t r = 0; r < rows_; ++r) {
       const float settled = keep[r] != 0 ? error[r] : 0.0f;
@@ -127,8 +124,9 @@ class Feedback {
 
   // Columns [to, to_end) make up for the errors of the columns [from, from_end).
   void pass_on(size_t from, size_t from_end, size_t to, size_t to_end, const float* errors) {
-    add_product(to_end - to, rows_, from_end - from, -1.0f, {factor_.data() + from * cols_ + to, cols_}, true,
-                {errors, rows_}, work_.data() + to * rows_, rows_);
+    view(work_.data() + to * rows_, to_end - to, rows_).noalias() -=
+        view(factor_.data() + from * cols_ + to, from_end - from, to_end - to, cols_).transpose() *
+        view(errors, from_end - from, rows_);
   }
 
   Candidate result() const {
@@ -142,7 +140,7 @@ class Feedback {
     return out;
   }
 
-  const ErrorFeedbackTask& task_;
+  const ErrorFeedbackProblem& problem_;
   std::vector<size_t> order_;
   size_t rows_;
   size_t cols_;
@@ -154,8 +152,8 @@ class Feedback {
 
 }  // namespace
 
-std::optional<Candidate> run_error_feedback(const ErrorFeedbackTask& task) {
-  Feedback feedback(task, column_order(task));
+std::optional<Candidate> run_error_feedback(const ErrorFeedbackProblem& problem) {
+  Feedback feedback(problem, column_order(problem));
   if (!feedback.factor()) return std::nullopt;
   return feedback.run();
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Pruning and quantizing column by column, where every column makes up for the errors of those before it.
+// Prunes and quantizes a weight column by column, where every column makes up for the errors of those before it.
 
 #include <optional>
 
@@ -8,24 +8,25 @@
 
 namespace lathe {
 
-/// A layer's weight on its way: every value is one its grid can hold, and zero where keep is 0.
+/// Stored values of a layer: every value is one that its grid holds, and zero where keep is 0.
 struct Candidate {
   Matrix values;
   Mask keep;
 };
 
-enum class ColumnOrder { natural, by_energy };  // by_energy: the inputs with the largest second moment first
+/// The order in which columns are settled: as they stand, or those whose inputs have the largest second moment first.
+enum class ColumnOrder { natural, by_energy };
 
-struct ErrorFeedbackTask {
+struct ErrorFeedbackProblem {
   const Matrix& target;
-  const std::vector<double>& gram;  // damped, [cols, cols]
+  const std::vector<double>& gram;  // damped second moments of the inputs, [cols, cols]
   const Grid& grid;
-  const Mask* keep = nullptr;  // given: the mask is fixed
-  uint64_t pruned = 0;         // otherwise: exactly so many weights go
+  const Mask* keep = nullptr;  // the mask, if it is fixed
+  uint64_t pruned = 0;         // otherwise the exact number of weights to remove
   ColumnOrder order = ColumnOrder::by_energy;
 };
 
 /// Empty when the gram matrix is not positive definite to working precision.
-std::optional<Candidate> run_error_feedback(const ErrorFeedbackTask& task);
+std::optional<Candidate> run_error_feedback(const ErrorFeedbackProblem& problem);
 
 }  // namespace lathe

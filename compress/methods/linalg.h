@@ -1,45 +1,75 @@
 #pragma once
-// The dense linear algebra of the compressor, on one thread, so that results do not depend on how many there are.
-// Matrices are row-major. Square matrices of doubles are std::vector<double> of size n * n.
+// Dense linear algebra: the project's row-major data as Eigen sees it, and the decompositions that several methods use.
+// OpenBLAS computes Eigen's large products and triangular solves (EIGEN_USE_BLAS).
 
-#include <cstddef>
+#include <Eigen/Core>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include "compress/methods/matrix.h"
 
 namespace lathe {
 
-/// c[m, n] += factor * a b with a [m, k] and b [k, n], or a stored as [k, m] and used transposed. The strides are the
-/// distances between rows.
-struct StridedRows {
-  const float* values;
-  size_t stride;
-};
-void add_product(size_t m, size_t n, size_t k, float factor, StridedRows a, bool transpose_a, StridedRows b, float* c,
-                 size_t c_stride);
+template <class T>
+using RowMajor = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using DoubleMatrix = RowMajor<double>;
+using DoubleMatrixRef = Eigen::Ref<DoubleMatrix>;
 
-/// to[i] += factor * from[i]
-void add_scaled(size_t count, float factor, const float* from, float* to);
+/// A row-major matrix whose values belong to someone else. The outer stride is the distance between two rows.
+template <class T>
+using MatrixView =
+    Eigen::Map<std::conditional_t<std::is_const_v<T>, const RowMajor<std::remove_const_t<T>>, RowMajor<T>>,
+               Eigen::Unaligned, Eigen::OuterStride<>>;
 
-/// a b, or a b^T: [m, n] from a [m, k] and b [k, n] (or [n, k]).
-std::vector<double> product(size_t m, size_t n, size_t k, const std::vector<double>& a, const std::vector<double>& b,
-                            bool transpose_b = false);
+/// OpenBLAS rounds differently with another number of threads, so it has to use one whenever results reach an artifact.
+/// Every function below that makes a view sees to it. Any thread may call it.
+void use_one_blas_thread();
 
-/// tr(e gram e^T) with e [rows, n] and a symmetric gram; an empty gram is the identity.
+template <class T>
+MatrixView<T> view(T* values, size_t rows, size_t cols, size_t stride) {
+  use_one_blas_thread();
+  const auto size = [](size_t count) { return static_cast<Eigen::Index>(count); };
+  return MatrixView<T>(values, size(rows), size(cols), Eigen::OuterStride<>(size(stride)));
+}
+template <class T>
+MatrixView<T> view(T* values, size_t rows, size_t cols) {
+  return view(values, rows, cols, cols);
+}
+inline MatrixView<float> view(Matrix& matrix) { return view(matrix.values.data(), matrix.rows, matrix.cols); }
+inline MatrixView<const float> view(const Matrix& matrix) {
+  return view(matrix.values.data(), matrix.rows, matrix.cols);
+}
+
+/// Square matrices of doubles are kept as [n, n] values, such as the second moments of a layer's n inputs.
+inline MatrixView<double> square(std::vector<double>& values, size_t n) { return view(values.data(), n, n); }
+inline MatrixView<const double> square(const std::vector<double>& values, size_t n) {
+  return view(values.data(), n, n);
+}
+
+/// A column vector whose values belong to someone else.
+inline Eigen::Map<const Eigen::VectorXd> vector_view(const std::vector<double>& values) {
+  use_one_blas_thread();
+  return {values.data(), static_cast<Eigen::Index>(values.size())};
+}
+
+/// tr(e gram e^T) with e [rows, n] and a symmetric gram [n, n]; an empty gram stands for the identity.
 double quadratic_form(const Matrix& e, const std::vector<double>& gram);
 
-/// Replaces the symmetric matrix by the upper triangular u with inverse(a) = u^T u; the lower triangle is zero.
-/// False, and `a` is spent, when `a` is not positive definite to working precision.
-bool factor_of_inverse(size_t n, std::vector<double>& a);
+/// Replaces the symmetric matrix `a` by the upper triangular u with inverse(a) = u^T u; the lower triangle is zero.
+/// Returns false when `a` is not positive definite to working precision; its values are then undefined.
+bool factor_of_inverse(DoubleMatrixRef a);
 
-/// Replaces every row r of `rows` by r inverse(a), a symmetric; `a` is spent. False as above.
-bool solve_rows(size_t n, std::vector<double>& a, std::vector<double>& rows);
+/// Replaces every row r of `rows` by r inverse(a). `a` is symmetric, and its values are undefined afterwards. Returns
+/// false when `a` is not positive definite to working precision; both are then undefined.
+bool solve_rows(DoubleMatrixRef a, DoubleMatrixRef rows);
 
-/// Eigenvectors of a symmetric matrix, the largest eigenvalue first, one in each row of the result; false when the
-/// iteration does not converge.
-bool eigenvectors(size_t n, std::vector<double>& a);
+/// Eigenvectors of a symmetric matrix, one in each row, the one with the largest eigenvalue first. Empty when the
+/// iteration does not converge, as with values that are not finite.
+std::optional<DoubleMatrix> eigenvectors(const DoubleMatrix& a);
 
-/// Orthonormal q [rows, cols] with the same column space as a [rows, cols], rows >= cols.
-bool orthonormal_columns(size_t rows, size_t cols, std::vector<double>& a);
+/// Orthonormal columns q [rows, cols] that span the same space as the columns of a [rows, cols], where rows >= cols.
+/// Empty when values are not finite.
+std::optional<DoubleMatrix> orthonormal_columns(const DoubleMatrix& a);
 
 }  // namespace lathe

@@ -9,34 +9,26 @@
 namespace lathe {
 namespace {
 
-std::vector<double> transpose(size_t rows, size_t cols, const std::vector<double>& values) {
-  std::vector<double> out(values.size());
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t c = 0; c < cols; ++c) out[c * rows + r] = values[r * cols + c];
-  }
-  return out;
+// The principal directions of weight x, one in each row, for inputs x with this gram matrix (empty: the identity).
+DoubleMatrix principal_directions(const std::string& name, const DoubleMatrix& weight,
+                                  const std::vector<double>& gram) {
+  const DoubleMatrix weighted =
+      gram.empty() ? weight : DoubleMatrix(weight * square(gram, static_cast<size_t>(weight.cols())));
+  std::optional<DoubleMatrix> directions = eigenvectors(weighted * weight.transpose());
+  if (!directions) fail(Errc::internal, message("tensor ", name, ": no eigenvectors found"));
+  return std::move(*directions);
 }
 
-// The directions of the output, largest energy first, each a row of the result [min(rows, cols), rows]. The best
-// approximation of rank k of the layer's output is its projection on the first k of them: a whitened SVD whose
-// whitening factor is never inverted.
-std::vector<double> output_directions(const std::string& name, const Matrix& weight, const std::vector<double>& gram) {
-  const size_t rows = weight.rows;
-  const size_t cols = weight.cols;
-  std::vector<double> values(weight.values.begin(), weight.values.end());
-  const size_t count = std::min(rows, cols);
-  // A tall weight's outputs lie in the space of its columns; directions are sought there.
-  std::vector<double> basis;
-  if (rows > cols) {
-    basis = values;
-    if (!orthonormal_columns(rows, cols, basis)) fail(Errc::internal, message("tensor ", name, ": no basis found"));
-    basis = transpose(rows, cols, basis);
-    values = product(cols, cols, rows, basis, values);
-  }
-  const std::vector<double> weighted = gram.empty() ? values : product(count, cols, cols, values, gram);
-  std::vector<double> moments = product(count, count, cols, weighted, values, true);
-  if (!eigenvectors(count, moments)) fail(Errc::internal, message("tensor ", name, ": no eigenvectors found"));
-  return basis.empty() ? moments : product(count, rows, count, moments, basis);
+// The directions of the output, the one with the most energy first, each a row of the result
+// [min(rows, cols), rows]. The best approximation of rank k of the layer's output is its projection on the first k of
+// them: a whitened SVD whose whitening factor is never inverted.
+DoubleMatrix output_directions(const std::string& name, const Matrix& weight, const std::vector<double>& gram) {
+  const DoubleMatrix values = view(weight).cast<double>();
+  if (values.rows() <= values.cols()) return principal_directions(name, values, gram);
+  // The outputs of a tall weight lie in the space of its columns, where the problem is smaller.
+  const std::optional<DoubleMatrix> basis = orthonormal_columns(values);
+  if (!basis) fail(Errc::internal, message("tensor ", name, ": no basis found"));
+  return principal_directions(name, basis->transpose() * values, gram) * basis->transpose();
 }
 
 }  // namespace
@@ -50,20 +42,33 @@ LowRank factor_low_rank(const std::string& name, const Matrix& weight, const Inp
   }
   LayerGoal goal;
   goal.bias_correction = false;  // the factors themselves must carry the mean of the output
-  const Objective objective = make_objective(weight, statistics, goal, fallbacks);
-  const std::vector<double> directions = output_directions(name, objective.target, objective.damped);
+  const LayerObjective objective = make_objective(weight, statistics, goal, fallbacks);
+  const DoubleMatrix directions =
+      output_directions(name, objective.target, objective.damped).topRows(static_cast<Eigen::Index>(rank));
   LowRank result{Matrix(weight.rows, rank), Matrix(rank, weight.cols), 0.0};
-  const std::vector<double> target(objective.target.values.begin(), objective.target.values.end());
-  const std::vector<double> down = product(rank, weight.cols, weight.rows, directions, target);
-  result.down.values.assign(down.begin(), down.end());
-  for (size_t r = 0; r < weight.rows; ++r) {
-    for (size_t k = 0; k < rank; ++k) result.up.row(r)[k] = static_cast<float>(directions[k * weight.rows + r]);
-  }
+  view(result.up) = directions.transpose().cast<float>();
+  view(result.down) = (directions * view(objective.target).cast<double>()).cast<float>();
   Matrix approximation(weight.rows, weight.cols);
-  add_product(weight.rows, weight.cols, rank, 1.0f, {result.up.values.data(), rank}, false,
-              {result.down.values.data(), weight.cols}, approximation.values.data(), weight.cols);
+  view(approximation).noalias() = view(result.up) * view(result.down);
   result.relative_loss = objective.loss(approximation, false);
   return result;
+}
+
+InputStatistics statistics_after(const InputStatistics& inputs, const Matrix& exact, const Matrix& stored) {
+  const DoubleMatrix original = view(exact).cast<double>();
+  const DoubleMatrix compressed = view(stored).cast<double>();
+  const DoubleMatrix right = square(inputs.gram, inputs.width) * compressed.transpose();
+  InputStatistics outputs;
+  outputs.tokens = inputs.tokens;
+  outputs.width = exact.rows;
+  const auto fill = [](std::vector<double>& values, const DoubleMatrix& from) {
+    values.assign(from.data(), from.data() + from.size());
+  };
+  fill(outputs.gram, compressed * right);
+  fill(outputs.cross_gram, original * right);
+  fill(outputs.sum, compressed * vector_view(inputs.sum));
+  fill(outputs.original_sum, original * vector_view(inputs.sum));
+  return outputs;
 }
 
 }  // namespace lathe

@@ -1,5 +1,5 @@
 #pragma once
-// Dense matrices of the compressor: values, row-major, owned.
+// The values that the compressor computes with: dense matrices, and statistics of a layer's inputs.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace lathe {
 
-/// [rows, cols], row-major. A linear layer's weight is [outputs, inputs].
+/// A matrix [rows, cols] of floats, row-major. A linear layer's weight is [outputs, inputs].
 struct Matrix {
   size_t rows = 0;
   size_t cols = 0;
@@ -19,8 +19,8 @@ struct Matrix {
   const float* row(size_t r) const { return values.data() + r * cols; }
 };
 
-/// What calibration learnt about the inputs of one linear layer; x is the input in the compressed model, y the input
-/// at the same place in the original model (equal to x where the layer before is untouched).
+/// What calibration learnt about the inputs of one linear layer: x is the input in the compressed model, and y is the
+/// input of the same layer in the original model. The two are equal where the layers before are untouched.
 struct InputStatistics {
   uint64_t tokens = 0;
   size_t width = 0;

@@ -34,53 +34,45 @@ std::vector<double> moments(const std::vector<double>& sums, const std::vector<d
   std::vector<double> out(sums.size());
   std::transform(sums.begin(), sums.end(), out.begin(), [scale](double sum) { return sum * scale; });
   if (left == nullptr) return out;
-  const size_t n = left->size();
-  for (size_t i = 0; i < n; ++i) {
-    const double mean = (*left)[i] * scale;
-    for (size_t j = 0; j < n; ++j) out[i * n + j] -= mean * ((*right)[j] * scale);
-  }
+  const Eigen::VectorXd left_mean = scale * vector_view(*left);
+  const Eigen::VectorXd right_mean = scale * vector_view(*right);
+  square(out, left->size()).noalias() -= left_mean * right_mean.transpose();
   return out;
 }
 
 // Square of the matrix's output for the mean input; 0 where there is none.
 double mean_square(const Matrix& matrix, const std::vector<double>& mean) {
-  double total = 0;
-  for (size_t r = 0; r < matrix.rows && !mean.empty(); ++r) {
-    double output = 0;
-    for (size_t c = 0; c < matrix.cols; ++c) output += matrix.row(r)[c] * mean[c];
-    total += output * output;
-  }
-  return total;
+  if (mean.empty()) return 0;
+  return (view(matrix).cast<double>() * vector_view(mean)).squaredNorm();
 }
 
 // Constant inputs have no spread; what subtraction left there must not look like one.
 void clear_constant_inputs(const std::vector<double>& mean, std::vector<double>& spread) {
-  const size_t n = mean.size();
-  for (size_t i = 0; i < n; ++i) {
-    if (spread[i * n + i] > kConstantInput * (spread[i * n + i] + mean[i] * mean[i])) continue;
-    for (size_t j = 0; j < n; ++j) spread[i * n + j] = spread[j * n + i] = 0;
+  auto moments = square(spread, mean.size());
+  for (Eigen::Index i = 0; i < moments.rows(); ++i) {
+    const double square_mean = mean[static_cast<size_t>(i)] * mean[static_cast<size_t>(i)];
+    if (moments(i, i) > kConstantInput * (moments(i, i) + square_mean)) continue;
+    moments.row(i).setZero();
+    moments.col(i).setZero();
   }
 }
 
 // The weight t that brings t x closest to w y, held near w by the damping: t = w + w (cross - spread) / (spread + d).
-void correct_target(Objective& objective, const InputStatistics& statistics, const LayerGoal& goal,
+void correct_target(LayerObjective& objective, const InputStatistics& statistics, const LayerGoal& goal,
                     std::vector<std::string>& fallbacks) {
   const size_t n = statistics.width;
   const bool centred = goal.bias_correction;
   std::vector<double> step =
       moments(statistics.cross_gram, centred ? &statistics.original_sum : nullptr, &statistics.sum, statistics.tokens);
-  for (size_t i = 0; i < n * n; ++i) step[i] -= objective.spread[i];
-  const std::vector<double> weight(objective.target.values.begin(), objective.target.values.end());
-  std::vector<double> change = product(objective.target.rows, n, n, weight, step);
+  square(step, n) -= square(objective.spread, n);
+  DoubleMatrix change = view(objective.target).cast<double>() * square(step, n);
   step = {};
   std::vector<double> damped = objective.damped;
-  if (!solve_rows(n, damped, change)) {
+  if (!solve_rows(square(damped, n), change)) {
     fallbacks.emplace_back("the error of the layers before is not corrected: the gram matrix is singular");
     return;
   }
-  for (size_t i = 0; i < change.size(); ++i) {
-    objective.target.values[i] = static_cast<float>(weight[i] + goal.target_correction * change[i]);
-  }
+  view(objective.target) = (view(objective.target).cast<double>() + goal.target_correction * change).cast<float>();
 }
 
 }  // namespace
@@ -89,32 +81,28 @@ double default_damping(uint64_t tokens) {
   return std::clamp(kDampedTokens / static_cast<double>(tokens), kLeastDamping, kMostDamping);
 }
 
-double Objective::loss(const Matrix& values, bool corrected) const {
+double LayerObjective::loss(const Matrix& values, bool corrected) const {
   Matrix difference = values;
-  for (size_t i = 0; i < difference.values.size(); ++i) difference.values[i] -= target.values[i];
+  view(difference) -= view(target);
   const double error = quadratic_form(difference, spread) + (corrected ? 0.0 : mean_square(difference, mean));
   return error == 0 ? 0.0 : error / energy;
 }
 
-void damp(Objective& objective, double damping) {
+void damp(LayerObjective& objective, double damping) {
   const size_t n = objective.target.cols;
-  double mean = 0;
-  for (size_t i = 0; i < n; ++i) mean += objective.spread[i * n + i] / static_cast<double>(n);
+  const double mean = square(objective.spread, n).diagonal().mean();
   const double added = mean > 0 ? damping * mean : 1.0;
   objective.damped = objective.spread;
-  for (size_t i = 0; i < n; ++i) {
-    double& diagonal = objective.damped[i * n + i];
-    diagonal += added;
-    if (!(diagonal > 0)) diagonal = mean;  // without damping an input that never varies would have no weight at all
-  }
-  objective.importance.resize(n);
-  const double scale = 1.0 / (mean + added);
-  for (size_t i = 0; i < n; ++i) objective.importance[i] = static_cast<float>(objective.damped[i * n + i] * scale);
+  auto diagonal = square(objective.damped, n).diagonal();
+  // Without damping an input that never varies would have no weight at all.
+  diagonal = diagonal.unaryExpr([&](double moment) { return moment + added > 0 ? moment + added : mean; }).eval();
+  const Eigen::VectorXf importance = (diagonal / (mean + added)).cast<float>();
+  objective.importance.assign(importance.begin(), importance.end());
 }
 
-Objective make_objective(const Matrix& weight, const InputStatistics* statistics, const LayerGoal& goal,
-                         std::vector<std::string>& fallbacks) {
-  Objective objective;
+LayerObjective make_objective(const Matrix& weight, const InputStatistics* statistics, const LayerGoal& goal,
+                              std::vector<std::string>& fallbacks) {
+  LayerObjective objective;
   objective.target = weight;
   if (statistics != nullptr) {
     check_sizes(weight, *statistics);
@@ -126,7 +114,7 @@ Objective make_objective(const Matrix& weight, const InputStatistics* statistics
       for (double& mean : objective.mean) mean /= static_cast<double>(statistics->tokens);
       clear_constant_inputs(objective.mean, objective.spread);
     }
-    for (size_t i = 0; i < n; ++i) objective.dead_inputs += statistics->gram[i * n + i] == 0 ? 1 : 0;
+    objective.dead_inputs = static_cast<uint64_t>((square(statistics->gram, n).diagonal().array() == 0).count());
     damp(objective, goal.damping.value_or(default_damping(statistics->tokens)));
     if (!statistics->cross_gram.empty() && goal.target_correction > 0) {
       correct_target(objective, *statistics, goal, fallbacks);
@@ -149,15 +137,12 @@ void require_finite(const std::string& name, const Matrix& weight) {
 std::vector<float> corrected_bias(const Matrix& weight, const Matrix& values, const std::vector<float>& bias,
                                   const InputStatistics& statistics) {
   const std::vector<double>& original = statistics.original_sum.empty() ? statistics.sum : statistics.original_sum;
-  std::vector<float> out(weight.rows, 0.0f);
+  const Eigen::VectorXd lost =
+      view(weight).cast<double>() * vector_view(original) - view(values).cast<double>() * vector_view(statistics.sum);
+  std::vector<float> out(weight.rows);
   for (size_t r = 0; r < weight.rows; ++r) {
-    double lost = 0;
-    for (size_t c = 0; c < weight.cols; ++c) {
-      lost += static_cast<double>(weight.row(r)[c]) * original[c] -
-              static_cast<double>(values.row(r)[c]) * statistics.sum[c];
-    }
     const double before = bias.empty() ? 0.0 : bias[r];
-    out[r] = static_cast<float>(before + lost / static_cast<double>(statistics.tokens));
+    out[r] = static_cast<float>(before + lost[static_cast<Eigen::Index>(r)] / static_cast<double>(statistics.tokens));
   }
   return out;
 }

@@ -16,8 +16,9 @@ constexpr size_t kRows = 16;    // rows gathered at once from the transposed mat
 // Swaps within one row: the weight whose loss costs least makes room for the one that gains most.
 class RowSwaps {
  public:
-  explicit RowSwaps(const RefineTask& task) : task_(task), cols_(task.target.cols), diagonal_(cols_), trial_(cols_) {
-    for (size_t c = 0; c < cols_; ++c) diagonal_[c] = task.gram[c * cols_ + c];
+  explicit RowSwaps(const DescentProblem& problem)
+      : problem_(problem), cols_(problem.target.cols), diagonal_(cols_), trial_(cols_) {
+    for (size_t c = 0; c < cols_; ++c) diagonal_[c] = problem.gram[c * cols_ + c];
   }
 
   void run(size_t row, float* values, uint8_t* keep, float* gradient) {
@@ -27,17 +28,17 @@ class RowSwaps {
       const float removed = values[out];
       const float cost = removed * (diagonal_[out] * removed - 2 * gradient[out]);
       std::copy(gradient, gradient + cols_, trial_.begin());
-      add_scaled(cols_, -removed, task_.gram.data() + out * cols_, trial_.data());
+      add_row(-removed, out);
       const size_t in = best_to_revive(keep, out);
       if (in == cols_) return;
-      const float value = task_.grid.snap(row, in, -trial_[in] / diagonal_[in]);
+      const float value = problem_.grid.snap(row, in, -trial_[in] / diagonal_[in]);
       const float gain = -value * (diagonal_[in] * value + 2 * trial_[in]);
       if (value == 0 || !(gain - cost > kLeastGain * std::max(cost, 0.0f))) return;
       keep[out] = 0;
       values[out] = 0;
       keep[in] = 1;
       values[in] = value;
-      add_scaled(cols_, value, task_.gram.data() + in * cols_, trial_.data());
+      add_row(value, in);
       std::copy(trial_.begin(), trial_.end(), gradient);
     }
   }
@@ -45,6 +46,11 @@ class RowSwaps {
  private:
   static constexpr size_t kLeastShare = 4;    // at most one swap for so many columns
   static constexpr float kLeastGain = 1e-3f;  // relative; below it rounding errors could swap back and forth
+
+  // The trial gradient after weight `col` has changed by `change`.
+  void add_row(float change, size_t col) {
+    view(trial_.data(), 1, cols_) += change * view(problem_.gram.data() + col * cols_, 1, cols_);
+  }
 
   size_t cheapest_to_drop(const float* values, const uint8_t* keep, const float* gradient) const {
     size_t best = cols_;
@@ -72,7 +78,7 @@ class RowSwaps {
     return best;
   }
 
-  const RefineTask& task_;
+  const DescentProblem& problem_;
   size_t cols_;
   std::vector<float> diagonal_;
   std::vector<float> trial_;
@@ -81,23 +87,24 @@ class RowSwaps {
 // Values, mask and gradient transposed: a column of the weight is one contiguous run over all rows.
 class Descent {
  public:
-  Descent(const RefineTask& task, const Candidate& start)
-      : task_(task),
-        rows_(task.target.rows),
-        cols_(task.target.cols),
-        gram_(task.gram.data()),
+  Descent(const DescentProblem& problem, const Candidate& start)
+      : problem_(problem),
+        rows_(problem.target.rows),
+        cols_(problem.target.cols),
+        gram_(problem.gram.data()),
         values_(rows_ * cols_),
         keep_(rows_ * cols_),
-        gradient_(rows_ * cols_, 0.0f),
+        gradient_(rows_ * cols_),
         moves_(kBlock * rows_),
         wanted_(rows_) {
     std::vector<float> difference(rows_ * cols_);
     for_each_tile([&](size_t row, size_t col, size_t at) {
       values_[at] = start.values.row(row)[col];
       keep_[at] = start.keep[row * cols_ + col];
-      difference[at] = values_[at] - task_.target.row(row)[col];
+      difference[at] = values_[at] - problem_.target.row(row)[col];
     });
-    add_product(cols_, rows_, cols_, 1.0f, {gram_, cols_}, false, {difference.data(), rows_}, gradient_.data(), rows_);
+    view(gradient_.data(), cols_, rows_).noalias() =
+        view(gram_, cols_, cols_) * view(std::as_const(difference).data(), cols_, rows_);
   }
 
   // Every weight in turn moves to the best value of its grid while all others stay.
@@ -120,7 +127,7 @@ class Descent {
   }
 
   void swap_pass() {
-    RowSwaps swaps(task_);
+    RowSwaps swaps(problem_);
     std::vector<float> values(kRows * cols_);
     std::vector<float> gradient(kRows * cols_);
     Mask keep(kRows * cols_);
@@ -184,7 +191,7 @@ class Descent {
 
   // What a weight that is zero would best become, and by how much the error would fall.
   float best_value(size_t row, size_t col) const {
-    return task_.grid.snap(row, col, -gradient_[col * rows_ + row] / gram_[col * cols_ + col]);
+    return problem_.grid.snap(row, col, -gradient_[col * rows_ + row] / gram_[col * cols_ + col]);
   }
   float gain_of_best(size_t row, size_t col) const {
     const float value = best_value(row, col);
@@ -209,7 +216,7 @@ class Descent {
     const float* slope = gradient_.data() + i * rows_;
     const float inverse = 1.0f / gram_[i * cols_ + i];
     for (size_t r = 0; r < rows_; ++r) wanted_[r] = value[r] - slope[r] * inverse;
-    task_.grid.snap_column(i, wanted_.data(), move);
+    problem_.grid.snap_column(i, wanted_.data(), move);
     for (size_t r = 0; r < rows_; ++r) {
       const float next = keep[r] != 0 ? move[r] : 0.0f;
       move[r] = next - value[r];
@@ -233,11 +240,12 @@ class Descent {
 
   // The gradient of columns [to, to_end) learns of the moves of columns [from, from_end).
   void pass_on(size_t from, size_t from_end, size_t to, size_t to_end, const float* moves) {
-    add_product(to_end - to, rows_, from_end - from, 1.0f, {gram_ + from * cols_ + to, cols_}, true, {moves, rows_},
-                gradient_.data() + to * rows_, rows_);
+    view(gradient_.data() + to * rows_, to_end - to, rows_).noalias() +=
+        view(gram_ + from * cols_ + to, from_end - from, to_end - to, cols_).transpose() *
+        view(moves, from_end - from, rows_);
   }
 
-  const RefineTask& task_;
+  const DescentProblem& problem_;
   size_t rows_;
   size_t cols_;
   const float* gram_;
@@ -250,17 +258,17 @@ class Descent {
 
 }  // namespace
 
-void refine(const RefineTask& task, Candidate& candidate) {
-  if (task.rounds == 0) return;
-  Descent descent(task, candidate);
-  for (int round = 0; round < task.rounds; ++round) {
+void refine(const DescentProblem& problem, Candidate& candidate) {
+  if (problem.rounds == 0) return;
+  Descent descent(problem, candidate);
+  for (int round = 0; round < problem.rounds; ++round) {
     descent.sweep();
-    if (task.swap) {
+    if (problem.swap) {
       descent.swap_pass();
       descent.sweep();
     }
   }
-  if (task.swap) descent.use_idle_places();
+  if (problem.swap) descent.use_idle_places();
   descent.write(candidate);
 }
 

@@ -44,39 +44,6 @@ LinearFactor make_factor(const std::string& name, LayerOutcome&& outcome) {
   return factor;
 }
 
-// a b, with a [m, k] and b [k, n]; and a b^T, with a [rows, k] and b [n, k].
-std::vector<double> multiply(const Matrix& a, const std::vector<double>& b, size_t n) {
-  std::vector<double> out(a.rows * n, 0.0);
-  for (size_t i = 0; i < a.rows; ++i) {
-    for (size_t k = 0; k < a.cols; ++k) {
-      const double factor = a.row(i)[k];
-      for (size_t j = 0; j < n; ++j) out[i * n + j] += factor * b[k * n + j];
-    }
-  }
-  return out;
-}
-std::vector<double> multiply_transposed(const std::vector<double>& a, size_t rows, const Matrix& b) {
-  std::vector<double> out(rows * b.rows, 0.0);
-  for (size_t i = 0; i < rows; ++i) {
-    for (size_t j = 0; j < b.rows; ++j) {
-      for (size_t k = 0; k < b.cols; ++k) out[i * b.rows + j] += a[i * b.cols + k] * b.row(j)[k];
-    }
-  }
-  return out;
-}
-
-// What the second factor sees: z = compressed_down x, where the exact one would give down x. No pass over the data.
-InputStatistics behind_factor(const InputStatistics& statistics, const Matrix& down, const Matrix& compressed_down) {
-  InputStatistics behind;
-  behind.tokens = statistics.tokens;
-  behind.width = down.rows;
-  behind.gram = multiply_transposed(multiply(compressed_down, statistics.gram, down.cols), down.rows, compressed_down);
-  behind.cross_gram = multiply_transposed(multiply(down, statistics.gram, down.cols), down.rows, compressed_down);
-  behind.sum = multiply(compressed_down, statistics.sum, 1);
-  behind.original_sum = multiply(down, statistics.sum, 1);
-  return behind;
-}
-
 LinearOutcome compress_factored(const LinearJob& job, const InputStatistics* statistics) {
   std::vector<std::string> fallbacks;
   LowRank factors = factor_low_rank(job.name, job.weight, statistics, job.rank, fallbacks);
@@ -85,7 +52,7 @@ LinearOutcome compress_factored(const LinearJob& job, const InputStatistics* sta
   if (statistics != nullptr) {
     Matrix compressed(factors.down.rows, factors.down.cols);
     compressed.values = decode(down.encoded.view());
-    behind = behind_factor(*statistics, factors.down, compressed);
+    behind = statistics_after(*statistics, factors.down, compressed);
   }
   LayerOutcome up = compress_layer(job.name + ".up", factors.up, job.bias, behind ? &*behind : nullptr, job.goal);
   LinearOutcome outcome;

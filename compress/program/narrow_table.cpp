@@ -54,8 +54,7 @@ std::vector<double> weighted_moments(const Matrix& table, const std::vector<doub
     const size_t count = std::min(kRowsAtOnce, table.rows - first);
     rows.assign(table.row(first), table.row(first) + count * n);
     for (size_t r = 0; r < count; ++r) {
-      const auto factor = static_cast<float>(std::sqrt(weights[first + r]));
-      for (size_t c = 0; c < n; ++c) rows[r * n + c] *= factor;
+      view(rows.data() + r * n, 1, n) *= static_cast<float>(std::sqrt(weights[first + r]));
     }
     add_gram(pool, rows.data(), rows.data(), count, n, moments.data());
   }
@@ -63,27 +62,18 @@ std::vector<double> weighted_moments(const Matrix& table, const std::vector<doub
   return moments;
 }
 
-// The directions with the most energy, [rank, width], and the share of it that they hold.
+// The directions with the most energy, one in each column [width, rank], and the share of the energy that they hold.
 Matrix main_directions(const std::vector<double>& moments, size_t width, size_t rank, const std::string& name,
                        double& share) {
-  std::vector<double> vectors = moments;
-  if (!eigenvectors(width, vectors)) {
-    fail(Errc::malformed, message("table ", name, ": its second moments have no eigenvectors"));
-  }
-  Matrix directions(rank, width);
-  std::copy_n(vectors.begin(), rank * width, directions.values.begin());
-  double energy = 0;
-  for (size_t i = 0; i < width; ++i) energy += moments[i * width + i];
-  share = energy > 0 ? quadratic_form(directions, moments) / energy : 1.0;
+  const auto square_moments = square(moments, width);
+  const std::optional<DoubleMatrix> vectors = eigenvectors(square_moments);
+  if (!vectors) fail(Errc::malformed, message("table ", name, ": its second moments have no eigenvectors"));
+  const DoubleMatrix main = vectors->topRows(static_cast<Eigen::Index>(rank)).transpose();
+  const double energy = square_moments.trace();
+  share = energy > 0 ? (square_moments * main).cwiseProduct(main).sum() / energy : 1.0;
+  Matrix directions(width, rank);
+  view(directions) = main.cast<float>();
   return directions;
-}
-
-Matrix transpose(const Matrix& matrix) {
-  Matrix out(matrix.cols, matrix.rows);
-  for (size_t r = 0; r < matrix.rows; ++r) {
-    for (size_t c = 0; c < matrix.cols; ++c) out.row(c)[r] = matrix.row(r)[c];
-  }
-  return out;
 }
 
 // "x" of "x.weight"
@@ -114,10 +104,9 @@ double narrow_token_table(SourceModel& model, uint32_t rank, const TokenBatch& s
 
   double share = 0;
   const std::vector<double> moments = weighted_moments(table, token_weights(table.rows, samples), pool);
-  const Matrix widen = transpose(main_directions(moments, width, rank, name, share));
+  const Matrix widen = main_directions(moments, width, rank, name, share);
   Matrix narrow(table.rows, rank);
-  add_product(table.rows, rank, width, 1.0f, {table.values.data(), width}, false, {widen.values.data(), rank},
-              narrow.values.data(), rank);
+  view(narrow).noalias() = view(std::as_const(table)) * view(widen);
 
   const std::string narrow_name = stem(name) + ".narrow.weight";
   const std::string widen_name = stem(name) + ".widen.weight";

@@ -38,14 +38,14 @@ class Neighbours {
  public:
   explicit Neighbours(const Program& program) : program_(program), uses_(program) {}
 
-  bool find(size_t between, ParallelParts& parts) const {
+  bool find(size_t between, ParallelUnits& units) const {
     const Op& op = program_.ops[between];
-    parts.between = between;
+    units.between = between;
     if (uses_.values[op.output] != 1) return false;
     for (const uint32_t input : op.inputs) {
-      if (uses_.values[input] != 1 || !find_linear(input, true, parts.before.emplace_back())) return false;
+      if (uses_.values[input] != 1 || !find_linear(input, true, units.before.emplace_back())) return false;
     }
-    return find_linear(op.output, false, parts.behind);
+    return find_linear(op.output, false, units.after);
   }
 
  private:
@@ -63,34 +63,24 @@ class Neighbours {
 };
 
 template <class Kind>
-std::vector<ParallelParts> find_parts(const Program& program) {
+std::vector<ParallelUnits> find_units(const Program& program) {
   const Neighbours neighbours(program);
-  std::vector<ParallelParts> found;
+  std::vector<ParallelUnits> found;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
-    ParallelParts parts;
+    ParallelUnits units;
     if (!op.is<Kind>() || program.values[op.output].rows != RowKind::tokens) continue;
-    if (!neighbours.find(i, parts)) continue;
+    if (!neighbours.find(i, units)) continue;
     const uint32_t width = program.values[op.output].shape.size();
-    parts.count = width;
+    units.count = width;
     if (const auto* attention = op.as<ops::Attention>()) {
       if (attention->kv_heads != attention->heads) continue;  // heads share keys and values
-      parts.count = attention->heads;
+      units.count = attention->heads;
     }
-    parts.width = width / parts.count;
-    found.push_back(std::move(parts));
+    units.width = width / units.count;
+    found.push_back(std::move(units));
   }
   return found;
-}
-
-// inverse(a), or nothing when `a` is not positive definite.
-std::vector<double> inverse(size_t n, std::vector<double> a) {
-  if (!factor_of_inverse(n, a)) return {};
-  std::vector<double> transposed(n * n);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = i; j < n; ++j) transposed[j * n + i] = a[i * n + j];
-  }
-  return product(n, n, n, transposed, transposed, true);
 }
 
 // Columns leave a weight one after the other, and those that stay take over what they did as well as they can. The
@@ -98,93 +88,75 @@ std::vector<double> inverse(size_t n, std::vector<double> a) {
 // chosen pivots, of which only the rows of the columns that left are ever computed.
 class Elimination {
  public:
-  Elimination(const Matrix& weight, std::vector<double> inverse, size_t width)
-      : rows_(weight.rows), n_(weight.cols), width_(width), inverse_(std::move(inverse)), left_(n_, true) {
-    columns_.resize(n_ * rows_);
-    for (size_t r = 0; r < rows_; ++r) {
-      for (size_t c = 0; c < n_; ++c) columns_[c * rows_ + r] = weight.row(r)[c];
-    }
-    blocks_.resize(n_ * width_);
-    for (size_t c = 0; c < n_; ++c) {
-      for (size_t j = 0; j < width_; ++j) blocks_[c * width_ + j] = inverse_[c * n_ + c / width_ * width_ + j];
+  /// `factor` is upper triangular, with inverse(moments) = factor^T factor; `width` columns are one unit, and `leaving`
+  /// columns will be removed.
+  Elimination(const Matrix& weight, const DoubleMatrix& factor, Eigen::Index width, Eigen::Index leaving)
+      : width_(width),
+        inverse_(factor.transpose() * factor),
+        columns_(view(weight).cast<double>().transpose()),
+        blocks_(inverse_.rows(), width),
+        factors_(leaving, inverse_.rows()) {
+    for (Eigen::Index first = 0; first < inverse_.rows(); first += width_) {
+      blocks_.middleRows(first, width_) = inverse_.block(first, first, width_, width_);
     }
   }
 
-  /// The error that is left when the part goes: tr(w (its block of the inverse)^-1 w^T).
-  double cost(size_t part) const {
-    const size_t first = part * width_;
-    const double* w = columns_.data() + first * rows_;
-    if (width_ == 1) {
-      double square = 0;
-      for (size_t r = 0; r < rows_; ++r) square += w[r] * w[r];
-      return square / blocks_[first];
-    }
-    std::vector<double> rows(rows_ * width_);
-    for (size_t r = 0; r < rows_; ++r) {
-      for (size_t j = 0; j < width_; ++j) rows[r * width_ + j] = w[j * rows_ + r];
-    }
-    const std::vector<double> before = rows;
-    std::vector<double> block(blocks_.begin() + static_cast<std::ptrdiff_t>(first * width_),
-                              blocks_.begin() + static_cast<std::ptrdiff_t>((first + width_) * width_));
-    if (!solve_rows(width_, block, rows)) return std::numeric_limits<double>::infinity();
-    double trace = 0;
-    for (size_t i = 0; i < rows.size(); ++i) trace += before[i] * rows[i];
-    return trace;
+  /// The error that is left when the unit goes: tr(w (its block of the inverse)^-1 w^T).
+  double cost(size_t unit) const {
+    const Eigen::Index first = static_cast<Eigen::Index>(unit) * width_;
+    const auto columns = columns_.middleRows(first, width_);
+    if (width_ == 1) return columns.squaredNorm() / blocks_(first, 0);
+    DoubleMatrix block = blocks_.middleRows(first, width_);
+    DoubleMatrix solved = columns.transpose();
+    if (!solve_rows(block, solved)) return std::numeric_limits<double>::infinity();
+    return columns.transpose().cwiseProduct(solved).sum();
   }
 
-  void remove(size_t part) {
-    for (size_t c = part * width_; c < (part + 1) * width_; ++c) remove_column(c);
+  void remove(size_t unit) {
+    const Eigen::Index first = static_cast<Eigen::Index>(unit) * width_;
+    for (Eigen::Index column = first; column < first + width_; ++column) remove_column(column);
   }
 
  private:
-  void remove_column(size_t gone) {
-    std::vector<double> factor(inverse_.begin() + static_cast<std::ptrdiff_t>(gone * n_),
-                               inverse_.begin() + static_cast<std::ptrdiff_t>((gone + 1) * n_));
-    for (const std::vector<double>& earlier : factors_) {
-      const double share = earlier[gone];
-      for (size_t c = 0; c < n_; ++c) factor[c] -= share * earlier[c];
-    }
+  void remove_column(Eigen::Index gone) {
+    const auto earlier = factors_.topRows(removed_);
+    Eigen::VectorXd factor = inverse_.row(gone).transpose();
+    factor.noalias() -= earlier.transpose() * earlier.col(gone);
     const double pivot = std::sqrt(std::max(factor[gone], std::numeric_limits<double>::min()));
-    for (double& value : factor) value /= pivot;
-    left_[gone] = false;
-    const double* w = columns_.data() + gone * rows_;
-    for (size_t c = 0; c < n_; ++c) {
-      if (!left_[c]) continue;
-      const double share = factor[c] / pivot;
-      double* to = columns_.data() + c * rows_;
-      for (size_t r = 0; r < rows_; ++r) to[r] -= share * w[r];
-      const double* neighbours = factor.data() + c / width_ * width_;
-      for (size_t j = 0; j < width_; ++j) blocks_[c * width_ + j] -= factor[c] * neighbours[j];
+    factor /= pivot;
+    const Eigen::RowVectorXd weight = columns_.row(gone);
+    columns_.noalias() -= (factor / pivot) * weight;
+    for (Eigen::Index first = 0; first < factor.size(); first += width_) {
+      const auto unit = factor.segment(first, width_);
+      blocks_.middleRows(first, width_).noalias() -= unit * unit.transpose();
     }
-    factors_.push_back(std::move(factor));
+    factors_.row(removed_++) = factor;
   }
 
-  size_t rows_;
-  size_t n_;
-  size_t width_;
-  std::vector<double> inverse_;               // of all columns
-  std::vector<bool> left_;                    // by column
-  std::vector<double> columns_;               // [n, rows]: the weight as it is by now, transposed
-  std::vector<double> blocks_;                // [n, width]: within each part, the inverse of the columns that are left
-  std::vector<std::vector<double>> factors_;  // of the columns that left
+  Eigen::Index width_;
+  DoubleMatrix inverse_;      // of the moments of all columns
+  DoubleMatrix columns_;      // [n, rows]: the weight as it is by now, transposed
+  DoubleMatrix blocks_;       // [n, width]: within each unit, the inverse of the moments of the columns that are left
+  DoubleMatrix factors_;      // [leaving, n]: a row for each column that left
+  Eigen::Index removed_ = 0;  // rows of factors_ that are there
 };
 
-// The parts that stay, ascending; nothing when the moments have no inverse.
-std::vector<uint32_t> choose_parts(const Objective& objective, uint32_t width, uint32_t keep) {
+// The units that stay, ascending; nothing when the moments have no inverse.
+std::vector<uint32_t> choose_units(const LayerObjective& objective, uint32_t width, uint32_t keep) {
   const size_t n = objective.target.cols;
-  std::vector<double> inverted = inverse(n, objective.damped);
-  if (inverted.empty()) return {};
-  Elimination elimination(objective.target, std::move(inverted), width);
+  DoubleMatrix factor = square(objective.damped, n);
+  if (!factor_of_inverse(factor)) return {};
+  Elimination elimination(objective.target, factor, width, static_cast<Eigen::Index>(n - size_t{keep} * width));
   std::vector<uint32_t> kept(n / width);
-  for (size_t part = 0; part < kept.size(); ++part) kept[part] = static_cast<uint32_t>(part);
+  for (size_t unit = 0; unit < kept.size(); ++unit) kept[unit] = static_cast<uint32_t>(unit);
   while (kept.size() > keep) {
     double least = std::numeric_limits<double>::infinity();
     auto weakest = kept.begin();
-    for (auto part = kept.begin(); part != kept.end(); ++part) {
-      const double cost = elimination.cost(*part);
+    for (auto unit = kept.begin(); unit != kept.end(); ++unit) {
+      const double cost = elimination.cost(*unit);
       if (cost >= least) continue;
       least = cost;
-      weakest = part;
+      weakest = unit;
     }
     elimination.remove(*weakest);
     kept.erase(weakest);
@@ -192,32 +164,23 @@ std::vector<uint32_t> choose_parts(const Objective& objective, uint32_t width, u
   return kept;
 }
 
-// Rows or columns of the parts, in order.
-std::vector<size_t> indices_of(const std::vector<uint32_t>& parts, uint32_t width) {
+// Rows or columns of the units, in order.
+std::vector<size_t> indices_of(const std::vector<uint32_t>& units, uint32_t width) {
   std::vector<size_t> indices;
-  for (const uint32_t part : parts) {
-    for (uint32_t i = 0; i < width; ++i) indices.push_back(size_t{part} * width + i);
+  for (const uint32_t unit : units) {
+    for (uint32_t i = 0; i < width; ++i) indices.push_back(size_t{unit} * width + i);
   }
   return indices;
 }
 
 // The weight of the kept columns that is best for the damped moments m: t m[:, kept] / m[kept, kept].
-bool solve_kept(const Objective& objective, const std::vector<size_t>& kept, Matrix& weight) {
-  const size_t n = objective.target.cols;
-  const size_t m = kept.size();
-  std::vector<double> columns(n * m);
-  std::vector<double> square(m * m);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j < m; ++j) columns[i * m + j] = objective.damped[i * n + kept[j]];
-  }
-  for (size_t i = 0; i < m; ++i) std::copy_n(columns.data() + kept[i] * m, m, square.data() + i * m);
-  const std::vector<double> target(objective.target.values.begin(), objective.target.values.end());
-  std::vector<double> solved = product(objective.target.rows, m, n, target, columns);
-  if (!solve_rows(m, square, solved)) return false;
-  weight = Matrix(objective.target.rows, n);
-  for (size_t r = 0; r < weight.rows; ++r) {
-    for (size_t j = 0; j < m; ++j) weight.row(r)[kept[j]] = static_cast<float>(solved[r * m + j]);
-  }
+bool solve_kept(const LayerObjective& objective, const std::vector<size_t>& kept, Matrix& weight) {
+  const auto moments = square(objective.damped, objective.target.cols);
+  DoubleMatrix solved = view(objective.target).cast<double>() * moments(Eigen::all, kept);
+  DoubleMatrix kept_moments = moments(kept, kept);
+  if (!solve_rows(kept_moments, solved)) return false;
+  weight = Matrix(objective.target.rows, objective.target.cols);
+  view(weight)(Eigen::all, kept) = solved.cast<float>();
   return true;
 }
 
@@ -247,22 +210,22 @@ void keep_rows(SourceModel& model, const Op& linear, const std::vector<size_t>& 
 
 }  // namespace
 
-std::vector<ParallelParts> find_heads(const Program& program) { return find_parts<ops::Attention>(program); }
-std::vector<ParallelParts> find_neurons(const Program& program) { return find_parts<ops::Activation>(program); }
+std::vector<ParallelUnits> find_heads(const Program& program) { return find_units<ops::Attention>(program); }
+std::vector<ParallelUnits> find_neurons(const Program& program) { return find_units<ops::Activation>(program); }
 
 Reduction reduce_inputs(const std::string& name, const Matrix& weight, const std::vector<float>& bias,
                         const InputStatistics& statistics, uint32_t width, uint32_t keep) {
   Reduction out;
   LayerGoal goal;
   goal.bias_correction = !bias.empty();
-  // Where whole parts are gone the errors before a layer are large, and bringing it back to the original's output fits
+  // Where whole units are gone the errors before a layer are large, and bringing it back to the original's output fits
   // the samples more than the texts to come: half the neurons of MiniLM kept 0.917 of the cosine with it, 0.929
   // without.
   goal.target_correction = 0;
-  Objective objective = make_objective(weight, &statistics, goal, out.fallbacks);
+  LayerObjective objective = make_objective(weight, &statistics, goal, out.fallbacks);
   double damping = default_damping(statistics.tokens);
   for (int retry = 0;; ++retry) {
-    out.kept = choose_parts(objective, width, keep);
+    out.kept = choose_units(objective, width, keep);
     if (!out.kept.empty() && solve_kept(objective, indices_of(out.kept, width), out.weight)) break;
     if (retry == kDampingRetries) {
       fail(Errc::malformed, message("weight ", name, ": the moments of its inputs are not finite"));
@@ -276,23 +239,21 @@ Reduction reduce_inputs(const std::string& name, const Matrix& weight, const std
   return out;
 }
 
-void apply_reduction(SourceModel& model, const ParallelParts& parts, const Reduction& reduction) {
-  const std::vector<size_t> kept = indices_of(reduction.kept, parts.width);
-  for (const size_t op : parts.before) keep_rows(model, model.program.ops[op], kept);
-  Op& between = model.program.ops[parts.between];
+void apply_reduction(SourceModel& model, const ParallelUnits& units, const Reduction& reduction) {
+  const std::vector<size_t> kept = indices_of(reduction.kept, units.width);
+  for (const size_t op : units.before) keep_rows(model, model.program.ops[op], kept);
+  Op& between = model.program.ops[units.between];
   model.program.values[between.output].shape = static_cast<uint32_t>(kept.size());
   if (auto* attention = between.as<ops::Attention>()) {
     attention->heads = attention->kv_heads = static_cast<uint32_t>(reduction.kept.size());
   }
 
-  const Op& behind = model.program.ops[parts.behind];
+  const Op& after = model.program.ops[units.after];
   Matrix narrow(reduction.weight.rows, kept.size());
-  for (size_t r = 0; r < narrow.rows; ++r) {
-    for (size_t j = 0; j < kept.size(); ++j) narrow.row(r)[j] = reduction.weight.row(r)[kept[j]];
-  }
-  model.derived[model.program.weights[behind.weights[0]]] = f32_buffer({narrow.rows, narrow.cols}, narrow.values);
+  view(narrow) = view(reduction.weight)(Eigen::all, kept);
+  model.derived[model.program.weights[after.weights[0]]] = f32_buffer({narrow.rows, narrow.cols}, narrow.values);
   if (!reduction.bias.empty()) {
-    model.derived[model.program.weights[behind.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
+    model.derived[model.program.weights[after.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
   }
 }
 

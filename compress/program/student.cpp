@@ -89,29 +89,29 @@ class LayerChoice {
 };
 
 struct PlannedReduction {
-  ParallelParts parts;
+  ParallelUnits units;
   const char* what;
   uint32_t keep;
 };
 
-void plan_reductions(const Student& student, const char* what, uint32_t keep, std::vector<ParallelParts> found,
+void plan_reductions(const Student& student, const char* what, uint32_t keep, std::vector<ParallelUnits> found,
                      std::vector<PlannedReduction>& plan) {
   const std::string field = message(student.model.path.string(), ": student: ", what, "=", keep);
   if (found.empty()) {
     fail(Errc::bad_recipe, message(field, ": the model has no ", what, " between linear layers of their own"));
   }
   uint32_t most = 0;
-  for (const ParallelParts& parts : found) most = std::max(most, parts.count);
+  for (const ParallelUnits& units : found) most = std::max(most, units.count);
   if (keep < 1 || keep >= most) {
     fail(Errc::bad_recipe, message(field, ", must be in [1, ", most - 1, "]: the model has ", most, " in a layer"));
   }
-  for (ParallelParts& parts : found) {
-    if (parts.count > keep) plan.push_back({std::move(parts), what, keep});
+  for (ParallelUnits& units : found) {
+    if (units.count > keep) plan.push_back({std::move(units), what, keep});
   }
 }
 
 // Takes the layers in program order, each fed by those before it as they are by then. Until all are done they stay as
-// wide as they were, with zeros where parts are gone, so that calibration goes on with the values it has.
+// wide as they were, with zeros where units are gone, so that calibration goes on with the values it has.
 class Reducer {
  public:
   Reducer(Student& student, const TokenBatch& samples, Progress& progress, size_t threads)
@@ -129,7 +129,7 @@ class Reducer {
       reductions.push_back(reduce(step));
       progress_.advance(reductions.size());
     }
-    for (size_t i = 0; i < plan.size(); ++i) apply_reduction(student_.model, plan[i].parts, reductions[i]);
+    for (size_t i = 0; i < plan.size(); ++i) apply_reduction(student_.model, plan[i].units, reductions[i]);
     for (const char* what : {"heads", "neurons"}) describe(what, plan, reductions);
   }
 
@@ -141,20 +141,20 @@ class Reducer {
 
   Reduction reduce(const PlannedReduction& step) {
     const Program& program = student_.model.program;
-    const Op& behind = program.ops[step.parts.behind];
-    const std::string& name = program.weights[behind.weights[0]];
+    const Op& after = program.ops[step.units.after];
+    const std::string& name = program.weights[after.weights[0]];
     const EncodedTensor tensor = student_.model.weight(name);
     Matrix weight;
     weight.rows = tensor.rows();
     weight.cols = tensor.cols();
     weight.values = decode(tensor);
-    const bool has_bias = behind.weights.size() > 1 && behind.weights[1] != kNone;
+    const bool has_bias = after.weights.size() > 1 && after.weights[1] != kNone;
     std::vector<float> bias;
-    if (has_bias) bias = decode(student_.model.weight(program.weights[behind.weights[1]]));
-    const InputStatistics statistics = calibration_.collect(program, program, step.parts.behind);
-    Reduction reduction = reduce_inputs(name, weight, bias, statistics, step.parts.width, step.keep);
+    if (has_bias) bias = decode(student_.model.weight(program.weights[after.weights[1]]));
+    const InputStatistics statistics = calibration_.collect(program, program, step.units.after);
+    Reduction reduction = reduce_inputs(name, weight, bias, statistics, step.units.width, step.keep);
     wide_[name] = f32_buffer({weight.rows, weight.cols}, reduction.weight.values);
-    if (has_bias) wide_[program.weights[behind.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
+    if (has_bias) wide_[program.weights[after.weights[1]]] = f32_buffer({reduction.bias.size()}, reduction.bias);
     for (const std::string& fallback : reduction.fallbacks) student_.notes.push_back(message(name, ": ", fallback));
     return reduction;
   }
@@ -173,9 +173,8 @@ class Reducer {
     if (layers == 0) return;
     const PlannedReduction& first =
         *std::find_if(plan.begin(), plan.end(), [&](const PlannedReduction& step) { return step.what == what; });
-    student_.notes.push_back(message("the student has ", first.keep, " of ", first.parts.count, " ", what, " in ",
-                                     layers,
-                                     " layers; the error of the outputs behind them, layer by layer: ", losses));
+    student_.notes.push_back(message("the student has ", first.keep, " of ", first.units.count, " ", what, " in ",
+                                     layers, " layers; the error of the outputs after them, layer by layer: ", losses));
     if (what == "heads") student_.notes.push_back("heads that the student keeps, layer by layer: " + kept);
   }
 
@@ -185,13 +184,13 @@ class Reducer {
   Calibration calibration_;
 };
 
-void remove_parts(Student& student, const StudentSpec& spec, const TokenBatch& samples, Progress& progress,
+void remove_units(Student& student, const StudentSpec& spec, const TokenBatch& samples, Progress& progress,
                   size_t threads) {
   std::vector<PlannedReduction> plan;
   if (spec.heads) plan_reductions(student, "heads", *spec.heads, find_heads(student.model.program), plan);
   if (spec.neurons) plan_reductions(student, "neurons", *spec.neurons, find_neurons(student.model.program), plan);
   std::sort(plan.begin(), plan.end(),
-            [](const PlannedReduction& a, const PlannedReduction& b) { return a.parts.behind < b.parts.behind; });
+            [](const PlannedReduction& a, const PlannedReduction& b) { return a.units.after < b.units.after; });
   Reducer(student, samples, progress, threads).run(plan);
 }
 
@@ -214,7 +213,7 @@ void check_decoder(const SourceModel& model, const StudentSpec& spec) {
     refuse(message("heads=", *spec.heads), "heads with rotary positions or shared keys cannot be taken out");
   }
   if (spec.neurons && find_neurons(model.program).empty()) {
-    refuse(message("neurons=", *spec.neurons), "neurons behind a gate cannot be taken out");
+    refuse(message("neurons=", *spec.neurons), "neurons after a gate cannot be taken out");
   }
   const auto& ops = model.program.ops;
   const uint32_t head = ops.back().is<ops::Linear>() ? ops.back().weights[0] : kNone;
@@ -245,7 +244,7 @@ Student make_student(const SourceModel& teacher, const StudentSpec& spec, const 
   student.model = teacher;
   student.matched = match_all(teacher.program);
   if (spec.layers) LayerChoice(student, spec, samples, progress, threads).apply();
-  if (spec.heads || spec.neurons) remove_parts(student, spec, samples, progress, threads);
+  if (spec.heads || spec.neurons) remove_units(student, spec, samples, progress, threads);
   if (spec.embedding_rank) narrow_embedding(student, *spec.embedding_rank, samples, progress, threads);
   const SourceModel& model = student.model;
   validate(

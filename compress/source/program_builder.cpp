@@ -22,11 +22,7 @@ uint32_t ProgramBuilder::weight(const std::string& name, const Shape& shape) {
 }
 
 uint32_t ProgramBuilder::constant(const std::string& name, const std::vector<float>& values) {
-  EncodedBuffer buffer;
-  buffer.shape = {values.size()};
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  model_.derived[name] = std::move(buffer);
+  model_.derived[name] = f32_buffer({values.size()}, values);
   return program_.add_weight(name);
 }
 

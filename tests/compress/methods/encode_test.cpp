@@ -59,20 +59,6 @@ TEST_CASE("every encoding decodes to exactly the values that were encoded", "[co
   }
 }
 
-TEST_CASE("columns snap as single values do", "[compress][encode]") {
-  const Matrix weight = test::random_matrix(9, 40, 4);
-  for (const Encoding& encoding : kEncodings) {
-    const Grid grid = choose_grid(weight, encoding, {}, nullptr);
-    std::vector<float> in(9, 0.0f);
-    std::vector<float> out(9);
-    for (size_t c = 0; c < 40; ++c) {
-      for (size_t r = 0; r < 9; ++r) in[r] = 3 * weight.row(r)[c];
-      grid.snap_column(c, in.data(), out.data());
-      for (size_t r = 0; r < 9; ++r) REQUIRE(out[r] == grid.snap(r, c, in[r]));
-    }
-  }
-}
-
 TEST_CASE("the error of rounding stays within what the width of the values allows", "[compress][encode]") {
   const Matrix weight = test::random_matrix(40, 256, 5);
   const auto error_of = [&](ValueType type, uint32_t group) {
@@ -87,21 +73,6 @@ TEST_CASE("the error of rounding stays within what the width of the values allow
   CHECK(error_of(ValueType::int8, 0) < 1.1 / (127.0 * 127.0));
   CHECK(error_of(ValueType::int4, 32) < 1.0 / (7.0 * 7.0));
   CHECK(error_of(ValueType::int4, 32) > 0.1 / (7.0 * 7.0));
-}
-
-TEST_CASE("the scale search favours the columns that matter", "[compress][encode]") {
-  Matrix weight = test::random_matrix(1, 32, 6);
-  weight.values[0] = 12.0f;  // an outlier that no input reaches
-  std::vector<float> importance(32, 1.0f);
-  importance[0] = 1e-6f;
-  const Encoding encoding{ValueType::int4, Sparsity::dense, 32};
-  const auto rest_error = [&](const Grid& grid) {
-    double error = 0;
-    for (size_t c = 1; c < 32; ++c) error += std::pow(weight.values[c] - grid.snap(0, c, weight.values[c]), 2);
-    return error;
-  };
-  CHECK(rest_error(choose_grid(weight, encoding, importance, nullptr)) <
-        0.8 * rest_error(choose_grid(weight, encoding, {}, nullptr)));
 }
 
 TEST_CASE("rows of zeros, of the largest and of the smallest numbers have valid scales", "[compress][encode]") {

@@ -36,8 +36,8 @@ Matrix without_columns(Matrix weight, const std::vector<uint32_t>& kept, uint32_
 
 std::set<uint32_t> removed(const Reduction& reduction, uint32_t count) {
   std::set<uint32_t> out;
-  for (uint32_t part = 0; part < count; ++part) out.insert(part);
-  for (const uint32_t part : reduction.kept) out.erase(part);
+  for (uint32_t unit = 0; unit < count; ++unit) out.insert(unit);
+  for (const uint32_t unit : reduction.kept) out.erase(unit);
   return out;
 }
 
@@ -80,8 +80,8 @@ std::vector<double> damped_moments(const Matrix& x) {
   return out;
 }
 
-// What is left of the output's variance when the parts are gone and the rest predicts it as well as it can: the
-// moments of the parts after elimination of all other columns.
+// What is left of the output's variance when the units are gone and the rest predicts it as well as it can: the
+// moments of the units after elimination of all other columns.
 double best_loss(const Matrix& weight, std::vector<double> moments, const std::set<uint32_t>& gone, uint32_t width) {
   const size_t n = weight.cols;
   for (size_t k = 0; k < n; ++k) {
@@ -111,8 +111,8 @@ TEST_CASE("heads and neurons of BERT are found with the layers around them", "[c
   const test::TempDir dir;
   const Program program = open_source(TinyModel().write(dir), false).program;
   const auto name = [&](size_t op) { return program.weights[program.ops[op].weights[0]]; };
-  const std::vector<ParallelParts> heads = find_heads(program);
-  const std::vector<ParallelParts> neurons = find_neurons(program);
+  const std::vector<ParallelUnits> heads = find_heads(program);
+  const std::vector<ParallelUnits> neurons = find_neurons(program);
   REQUIRE(heads.size() == 2);
   REQUIRE(neurons.size() == 2);
   for (size_t layer = 0; layer < 2; ++layer) {
@@ -122,12 +122,12 @@ TEST_CASE("heads and neurons of BERT are found with the layers around them", "[c
     CHECK(name(heads[layer].before[1]) == at + "attention.self.key.weight");
     CHECK(name(heads[layer].before[2]) == at + "attention.self.value.weight");
     CHECK(program.ops[heads[layer].between].is<ops::Attention>());
-    CHECK(name(heads[layer].behind) == at + "attention.output.dense.weight");
+    CHECK(name(heads[layer].after) == at + "attention.output.dense.weight");
     CHECK(heads[layer].count == 4);
     CHECK(heads[layer].width == 8);
     REQUIRE(neurons[layer].before.size() == 1);
     CHECK(name(neurons[layer].before[0]) == at + "intermediate.dense.weight");
-    CHECK(name(neurons[layer].behind) == at + "output.dense.weight");
+    CHECK(name(neurons[layer].after) == at + "output.dense.weight");
     CHECK(neurons[layer].count == 80);
     CHECK(neurons[layer].width == 1);
   }
@@ -136,8 +136,8 @@ TEST_CASE("heads and neurons of BERT are found with the layers around them", "[c
 TEST_CASE("what something else reads or uses is not removed", "[compress][structured]") {
   const test::TempDir dir;
   const Program program = open_source(TinyModel().write(dir), false).program;
-  const std::vector<ParallelParts> heads = find_heads(program);
-  const std::vector<ParallelParts> neurons = find_neurons(program);
+  const std::vector<ParallelUnits> heads = find_heads(program);
+  const std::vector<ParallelUnits> neurons = find_neurons(program);
   SECTION("a value that the caller gets") {
     for (const size_t op : {neurons[0].before[0], neurons[0].between}) {
       Program changed = program;
@@ -172,9 +172,9 @@ TEST_CASE("what something else reads or uses is not removed", "[compress][struct
     changed.outputs = {x};
     CHECK(find_neurons(changed).size() == 2);
   }
-  SECTION("something other than a linear layer behind") {
+  SECTION("something other than a linear layer after") {
     Program changed = program;
-    changed.ops[neurons[1].behind].attributes = ops::Activation{};
+    changed.ops[neurons[1].after].attributes = ops::Activation{};
     CHECK(find_neurons(changed).size() == 1);
   }
 }
@@ -202,7 +202,7 @@ TEST_CASE("solving the rest anew loses less than leaving columns out, on inputs 
   }
 }
 
-TEST_CASE("without a bias the means are part of what is solved", "[compress][structured]") {
+TEST_CASE("without a bias the means are unit of what is solved", "[compress][structured]") {
   const Matrix weight = random_matrix(6, 24, 4);
   const Matrix x = correlated_inputs(3000, 24, 5);
   const Reduction reduction = reduce_inputs("w", weight, {}, statistics_of(x), 1, 12);
@@ -211,7 +211,7 @@ TEST_CASE("without a bias the means are part of what is solved", "[compress][str
   CHECK(output_error(weight, {}, x, reduction.weight, {}, x) < 0.2 * plain);
 }
 
-TEST_CASE("each part that goes is the one whose loss is smallest once the rest is solved anew",
+TEST_CASE("each unit that goes is the one whose loss is smallest once the rest is solved anew",
           "[compress][structured]") {
   for (const uint32_t width : {1u, 3u}) {
     const Matrix weight = random_matrix(5, 15, 16);
@@ -222,10 +222,10 @@ TEST_CASE("each part that goes is the one whose loss is smallest once the rest i
     for (uint32_t step = 1; step <= 3; ++step) {
       double least = std::numeric_limits<double>::infinity();
       double most = 0;
-      for (uint32_t part = 0; part < count; ++part) {
-        if (gone.contains(part)) continue;
+      for (uint32_t unit = 0; unit < count; ++unit) {
+        if (gone.contains(unit)) continue;
         std::set<uint32_t> tried = gone;
-        tried.insert(part);
+        tried.insert(unit);
         least = std::min(least, best_loss(weight, moments, tried, width));
         most = std::max(most, best_loss(weight, moments, tried, width));
       }
@@ -261,7 +261,7 @@ TEST_CASE("a duplicate is replaced by the other without loss", "[compress][struc
   }
 }
 
-TEST_CASE("a part that never changes goes first, and the bias takes it up", "[compress][structured]") {
+TEST_CASE("a unit that never changes goes first, and the bias takes it up", "[compress][structured]") {
   Matrix x = correlated_inputs(kTokens, 16, 10);
   for (size_t t = 0; t < x.rows; ++t) x.row(t)[11] = 3;
   const Matrix weight = random_matrix(7, 16, 11);
