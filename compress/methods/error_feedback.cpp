@@ -9,7 +9,8 @@ namespace lathe {
 namespace {
 
 constexpr size_t kBlock = 128;  // columns whose mask is chosen together; later columns are updated once a block
-constexpr size_t kInner = 16;   // columns updated one by one; the rest of the block once per so many
+constexpr size_t kInner =
+    16;  // columns that are updated one by one; the rest of the block follows once for all of them
 
 std::vector<size_t> column_order(const ErrorFeedbackProblem& problem) {
   const size_t n = problem.target.cols;
@@ -22,8 +23,7 @@ std::vector<size_t> column_order(const ErrorFeedbackProblem& problem) {
   return order;
 }
 
-// Works on the transposed matrix: a column of the weight is one contiguous run over all rows, which is what the
-// inner loops go over.
+// Works on the transposed matrix, so that a column of the weight, over which the inner loops run, is contiguous.
 class Feedback {
  public:
   Feedback(const ErrorFeedbackProblem& problem, std::vector<size_t> order)
@@ -56,8 +56,8 @@ class Feedback {
   }
 
  private:
-  // How many weights each block loses: as many as would go if all were compared at once, by what each one alone would
-  // cost when all others make up for it.
+  // The number of weights that each block loses. It is found by comparing all weights of the matrix at once, by the
+  // error that removing each one alone would leave after all others have made up for it.
   std::vector<uint64_t> block_shares() const {
     std::vector<uint64_t> shares((cols_ + kBlock - 1) / kBlock, 0);
     if (problem_.keep != nullptr || problem_.pruned == 0) return shares;
@@ -109,7 +109,7 @@ class Feedback {
     pass_on(first, end, end, cols_, errors_.data());
   }
 
-  // Rounds column i in place and leaves its error in units of the factor's diagonal.
+  // Rounds column i in place and writes its error, divided by the factor's diagonal, to `error`.
   void settle_column(size_t i, float* error) {
     float* column = work_.data() + i * rows_;
     const uint8_t* keep = keep_.data() + i * rows_;

@@ -10,14 +10,15 @@ namespace lathe {
 namespace {
 
 constexpr float kSmallestScale = 0x1p-126f;
-constexpr float kLargestScale = 0x1p+120f;  // times any int8 it is still finite
+constexpr float kLargestScale = 0x1p+120f;  // its product with any int8 is still finite
 
 // Adding this moves the binary point so that the addition itself rounds to the nearest even integer.
 constexpr float kRounder = 0x1.8p23f;
 
-// Shares of the scale that would hold the largest weight.
+// The scales that are tried, as shares of the scale that would hold the largest weight.
 constexpr std::array<float, 10> kRowScaleClips = {1.0f, 0.97f, 0.94f, 0.9f, 0.86f, 0.82f, 0.78f, 0.74f, 0.7f, 0.66f};
-// The largest group's ideal step over the row scale: which multiplier it gets, and how much it may be clipped.
+// The row scales that are tried are those for which the largest group's ideal step is this many times the row scale,
+// and a group's multiplier may be as small as this share of its ideal one.
 constexpr int kRowScaleSteps = 16;
 constexpr float kFewestLevels = 8.0f;
 constexpr float kMostLevels = 21.0f;
@@ -32,7 +33,8 @@ inline float snap_integer(float value, float inverse, float step, float lowest, 
   return ((q + kRounder) - kRounder) * step;
 }
 
-// Squared error of a run of weights on one step, summed in a fixed order of lanes so that it can be vectorised.
+// Squared error of neighbouring weights that share a step, summed in a fixed order of lanes so that the compiler can
+// vectorise it.
 float snap_error(const float* weights, const float* importance, size_t count, float step, float lowest, float highest) {
   const float inverse = step > 0 ? 1.0f / step : 0.0f;
   std::array<float, kLanes> sums{};
@@ -53,13 +55,13 @@ float snap_error(const float* weights, const float* importance, size_t count, fl
   return sum;
 }
 
-// One row as the searches see it: what is pruned is zero.
+// One row as the searches see it: pruned weights are zero.
 struct Row {
   std::vector<float> weights;
   const std::vector<float>& importance;
 };
 
-// The step that just holds every weight of the run.
+// The smallest step that holds all of these weights without clipping.
 float ideal_step(const float* weights, size_t count, float lowest, float highest) {
   float most = 0;
   float least = 0;

@@ -9,7 +9,7 @@
 namespace lathe {
 namespace {
 
-// A variance below this share of the second moment is rounding error: the input is constant.
+// An input whose variance is below this share of its second moment is constant: the variance is rounding error.
 constexpr double kConstantInput = 1e-12;
 
 // Measured on held-out texts: with 25 000 tokens a damping of 0.01 to 0.03 left the smallest error, with 2 500 0.1.
@@ -27,7 +27,8 @@ void check_sizes(const Matrix& weight, const InputStatistics& statistics) {
   }
 }
 
-// Second moments of one token, about the means when they are given (as sums over all tokens).
+// Second moments of the inputs of one token, from sums over all tokens. With `left` and `right`, which are sums over
+// all tokens as well, they are taken about the means.
 std::vector<double> moments(const std::vector<double>& sums, const std::vector<double>* left,
                             const std::vector<double>* right, uint64_t tokens) {
   const double scale = 1.0 / static_cast<double>(tokens);
@@ -40,13 +41,13 @@ std::vector<double> moments(const std::vector<double>& sums, const std::vector<d
   return out;
 }
 
-// Square of the matrix's output for the mean input; 0 where there is none.
+// Square of the matrix's output for the mean input; 0 where `mean` is empty.
 double mean_square(const Matrix& matrix, const std::vector<double>& mean) {
   if (mean.empty()) return 0;
   return (view(matrix).cast<double>() * vector_view(mean)).squaredNorm();
 }
 
-// Constant inputs have no spread; what subtraction left there must not look like one.
+// Sets the moments of constant inputs to zero, where the subtraction of the mean left rounding errors.
 void clear_constant_inputs(const std::vector<double>& mean, std::vector<double>& spread) {
   auto moments = square(spread, mean.size());
   for (Eigen::Index i = 0; i < moments.rows(); ++i) {
@@ -57,7 +58,8 @@ void clear_constant_inputs(const std::vector<double>& mean, std::vector<double>&
   }
 }
 
-// The weight t that brings t x closest to w y, held near w by the damping: t = w + w (cross - spread) / (spread + d).
+// Sets the target to the weight t that brings t x closest to w y, kept near w by the damping d:
+// t = w + w (cross - spread) inverse(spread + d).
 void correct_target(LayerObjective& objective, const InputStatistics& statistics, const LayerGoal& goal,
                     std::vector<std::string>& fallbacks) {
   const size_t n = statistics.width;
@@ -94,7 +96,7 @@ void damp(LayerObjective& objective, double damping) {
   const double added = mean > 0 ? damping * mean : 1.0;
   objective.damped = objective.spread;
   auto diagonal = square(objective.damped, n).diagonal();
-  // Without damping an input that never varies would have no weight at all.
+  // Without damping the moment of an input that never varies is 0, and the matrix would be singular.
   diagonal = diagonal.unaryExpr([&](double moment) { return moment + added > 0 ? moment + added : mean; }).eval();
   const Eigen::VectorXf importance = (diagonal / (mean + added)).cast<float>();
   objective.importance.assign(importance.begin(), importance.end());

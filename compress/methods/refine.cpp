@@ -11,9 +11,10 @@ namespace {
 
 constexpr size_t kBlock = 128;  // columns whose moves reach the rest of the matrix together
 constexpr size_t kInner = 16;   // columns whose moves reach the rest of their block together
-constexpr size_t kRows = 16;    // rows gathered at once from the transposed matrices: a cache line of floats
+constexpr size_t kRows = 16;    // rows copied at once from the transposed matrices: a cache line of floats
 
-// Swaps within one row: the weight whose loss costs least makes room for the one that gains most.
+// Swaps within one row: the weight whose removal costs least is removed, and the pruned weight that then lowers the
+// error most is kept instead.
 class RowSwaps {
  public:
   explicit RowSwaps(const DescentProblem& problem)
@@ -44,8 +45,8 @@ class RowSwaps {
   }
 
  private:
-  static constexpr size_t kLeastShare = 4;    // at most one swap for so many columns
-  static constexpr float kLeastGain = 1e-3f;  // relative; below it rounding errors could swap back and forth
+  static constexpr size_t kLeastShare = 4;    // one swap for every four columns at most
+  static constexpr float kLeastGain = 1e-3f;  // relative to the cost; rounding errors could undo smaller gains for ever
 
   // The trial gradient after weight `col` has changed by `change`.
   void add_row(float change, size_t col) {
@@ -84,7 +85,7 @@ class RowSwaps {
   std::vector<float> trial_;
 };
 
-// Values, mask and gradient transposed: a column of the weight is one contiguous run over all rows.
+// Keeps values, mask and gradient transposed, so that a column of the weight is contiguous.
 class Descent {
  public:
   Descent(const DescentProblem& problem, const Candidate& start)
@@ -107,7 +108,7 @@ class Descent {
         view(gram_, cols_, cols_) * view(std::as_const(difference).data(), cols_, rows_);
   }
 
-  // Every weight in turn moves to the best value of its grid while all others stay.
+  // Moves every weight in turn to the best value of its grid while all others stay.
   void sweep() {
     for (size_t first = 0; first < cols_; first += kBlock) {
       const size_t end = std::min(first + kBlock, cols_);
@@ -116,7 +117,7 @@ class Descent {
         for (size_t i = inner; i < inner_end; ++i) move_column(i, moves_.data() + (i - first) * rows_, inner_end);
         pass_on(inner, inner_end, inner_end, end, moves_.data() + (inner - first) * rows_);
       }
-      // Within the block every move has reached what came after it, but nothing of what came before.
+      // Inside the block, the gradient of later columns has followed every move; that of earlier ones has not.
       for (size_t inner = first; inner < end; inner += kInner) {
         const size_t inner_end = std::min(inner + kInner, end);
         catch_up(first, inner, inner_end);
@@ -153,7 +154,8 @@ class Descent {
     }
   }
 
-  // Weights that are kept and yet zero give up their place to those, in any row, that lower the error most.
+  // Removes kept weights that are zero from the mask and keeps as many others instead, in any row: those that lower the
+  // error most.
   void use_idle_places() {
     std::vector<std::pair<float, size_t>> gains;  // of every weight that is not kept
     uint64_t idle = 0;
@@ -187,9 +189,9 @@ class Descent {
   }
 
  private:
-  static constexpr uint64_t kTries = 4;  // candidates for each idle place
+  static constexpr uint64_t kTries = 4;  // pruned weights that are tried for each kept weight that is zero
 
-  // What a weight that is zero would best become, and by how much the error would fall.
+  // The best value for a weight that is zero, and by how much it would lower the error.
   float best_value(size_t row, size_t col) const {
     return problem_.grid.snap(row, col, -gradient_[col * rows_ + row] / gram_[col * cols_ + col]);
   }
@@ -198,7 +200,8 @@ class Descent {
     return -value * (gram_[col * cols_ + col] * value + 2 * gradient_[col * rows_ + row]);
   }
 
-  // visit(row, column, index in the transposed matrix), in tiles that are kind to the cache on both sides.
+  // Calls visit(row, column, index in the transposed matrix) for every weight, in tiles that fit the cache in both
+  // layouts.
   template <class Visit>
   void for_each_tile(const Visit& visit) const {
     for (size_t first = 0; first < rows_; first += kRows) {
@@ -209,7 +212,7 @@ class Descent {
     }
   }
 
-  // The columns after i, up to `end`, learn of the moves at once.
+  // Moves column i and brings the gradient of the columns after it, up to `end`, up to date.
   void move_column(size_t i, float* move, size_t end) {
     float* value = values_.data() + i * rows_;
     const uint8_t* keep = keep_.data() + i * rows_;
@@ -238,7 +241,7 @@ class Descent {
     pass_on(inner, inner_end, block, inner, moves_.data() + (inner - block) * rows_);
   }
 
-  // The gradient of columns [to, to_end) learns of the moves of columns [from, from_end).
+  // Brings the gradient of columns [to, to_end) up to date with the moves of columns [from, from_end).
   void pass_on(size_t from, size_t from_end, size_t to, size_t to_end, const float* moves) {
     view(gradient_.data() + to * rows_, to_end - to, rows_).noalias() +=
         view(gram_ + from * cols_ + to, from_end - from, to_end - to, cols_).transpose() *

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "compress/methods/encode.h"
 #include "compress/methods/linalg.h"
 
 namespace lathe {
@@ -48,13 +47,13 @@ LinearOutcome compress_factored(const LinearJob& job, const InputStatistics* sta
   std::vector<std::string> fallbacks;
   LowRank factors = factor_low_rank(job.name, job.weight, statistics, job.rank, fallbacks);
   LayerOutcome down = compress_layer(job.name + ".down", factors.down, {}, statistics, job.goal);
-  std::optional<InputStatistics> behind;
+  std::optional<InputStatistics> after;
   if (statistics != nullptr) {
     Matrix compressed(factors.down.rows, factors.down.cols);
     compressed.values = decode(down.encoded.view());
-    behind = statistics_after(*statistics, factors.down, compressed);
+    after = statistics_after(*statistics, factors.down, compressed);
   }
-  LayerOutcome up = compress_layer(job.name + ".up", factors.up, job.bias, behind ? &*behind : nullptr, job.goal);
+  LayerOutcome up = compress_layer(job.name + ".up", factors.up, job.bias, after ? &*after : nullptr, job.goal);
   LinearOutcome outcome;
   outcome.bias = up.bias.empty() ? job.bias : up.bias;
   up.method += message(" on rank ", job.rank, " (truncation loss ", factors.relative_loss, ")");

@@ -6,7 +6,8 @@
 namespace lathe {
 namespace {
 
-// One past the last op that reads each value; the end of the program for what the caller gets, 0 for what nobody reads.
+// For each value, one past the last op that reads it: past the end of the program for its outputs, 0 for a value that
+// nobody reads.
 std::vector<size_t> ends_of_life(const Program& program) {
   std::vector<size_t> end(program.values.size(), 0);
   for (size_t i = 0; i < program.ops.size(); ++i) {
@@ -16,7 +17,7 @@ std::vector<size_t> ends_of_life(const Program& program) {
   return end;
 }
 
-// The place before an op, and the one value that passes it.
+// A place just before an op where only one value is alive.
 struct Cut {
   size_t op = 0;
   uint32_t value = kNone;
@@ -24,7 +25,7 @@ struct Cut {
 
 std::vector<Cut> find_cuts(const Program& program) {
   const std::vector<size_t> end = ends_of_life(program);
-  size_t embedded = 0;  // the token streams are read before this op
+  size_t embedded = 0;  // the inputs of the program are not read after this op
   for (size_t i = 0; i < program.ops.size(); ++i) {
     if (program.ops[i].is<ops::Embedding>()) embedded = i + 1;
   }
@@ -40,7 +41,7 @@ std::vector<Cut> find_cuts(const Program& program) {
   return cuts;
 }
 
-// The smallest pieces between neighbouring cuts.
+// The pieces between neighbouring cuts.
 std::vector<Block> find_stretches(const Program& program) {
   std::vector<Block> stretches;
   Cut from;
@@ -57,7 +58,7 @@ bool has_linear(const Program& program, const Block& block) {
                      [](const Op& op) { return op.is<ops::Linear>(); });
 }
 
-// What has to be the same for two stretches to repeat each other.
+// Two stretches repeat each other when their signatures are equal.
 using Signature = std::vector<std::tuple<Attributes, uint32_t, std::vector<uint32_t>>>;
 
 Signature signature(const Program& program, const Block& stretch) {
@@ -73,7 +74,7 @@ Signature signature(const Program& program, const Block& stretch) {
   return out;
 }
 
-// Stretches first, first + 1, ... that repeat with the period.
+// Layers that repeat each other, each of `period` stretches, from stretch `first` on.
 struct Run {
   size_t first = 0;
   size_t period = 1;
@@ -81,7 +82,8 @@ struct Run {
   size_t length() const { return period * layers; }
 };
 
-// The first longest run with that period. It begins with a linear op: norms in front belong to what comes before.
+// The longest run with this period, the first of them among equals. It begins with a stretch that has a linear op,
+// because norms in front of it belong to what comes before.
 Run longest_run(const std::vector<Signature>& signatures, const std::vector<bool>& linear, size_t period) {
   Run best;
   const size_t count = signatures.size();
@@ -110,7 +112,8 @@ std::vector<Block> find_blocks(const Program& program) {
   return blocks;
 }
 
-// Stretches repeat where blocks do not: the norm behind the last layer would join that layer's last block alone.
+// Looks for repeating stretches, not blocks: the norm after the last layer belongs to that layer's last block, which
+// therefore does not repeat the others.
 std::vector<Block> find_layers(const Program& program) {
   const std::vector<Block> stretches = find_stretches(program);
   std::vector<Signature> signatures;

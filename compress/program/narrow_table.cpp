@@ -10,7 +10,7 @@ namespace lathe {
 namespace {
 
 constexpr size_t kRowsAtOnce = 4096;
-constexpr double kPriorShare = 1.0;  // tokens that Zipf's law adds for each token of the samples
+constexpr double kPriorShare = 1.0;  // for each token of the samples, Zipf's law adds this many
 
 size_t find_token_table(const Program& program, const std::string& where) {
   std::vector<size_t> found;
@@ -33,7 +33,7 @@ size_t find_token_table(const Program& program, const std::string& where) {
   return found[0];
 }
 
-// How often each token of the vocabulary is expected.
+// How often each token of the vocabulary is expected, from the samples and Zipf's law; only ratios matter.
 std::vector<double> token_weights(size_t tokens, const TokenBatch& samples) {
   std::vector<double> weights(tokens, 0.0);
   for (const int32_t id : samples.ids) {
@@ -76,7 +76,7 @@ Matrix main_directions(const std::vector<double>& moments, size_t width, size_t 
   return directions;
 }
 
-// "x" of "x.weight"
+// Gives "x" for "x.weight".
 std::string stem(const std::string& name) {
   constexpr std::string_view kEnd = ".weight";
   return name.ends_with(kEnd) ? name.substr(0, name.size() - kEnd.size()) : name;

@@ -27,8 +27,8 @@ void forget_unused(SourceModel& model) {
   });
 }
 
-// Layers that stay, and where they end in both models: layer j of the student does what the teacher does up to the
-// end of the same share of its layers.
+// Chooses the layers that stay and matches their outputs: the output of the student's layer j should agree with the
+// teacher's output after the same share of its layers.
 class LayerChoice {
  public:
   LayerChoice(Student& student, const StudentSpec& spec, const TokenBatch& samples, Progress& progress, size_t threads)
@@ -110,8 +110,9 @@ void plan_reductions(const Student& student, const char* what, uint32_t keep, st
   }
 }
 
-// Takes the layers in program order, each fed by those before it as they are by then. Until all are done they stay as
-// wide as they were, with zeros where units are gone, so that calibration goes on with the values it has.
+// Reduces layers in program order, each calibrated on the layers before it as they have become. Until all are done the
+// layers keep their width, with zeros where units are gone, so that calibration can go on from the values that it
+// holds.
 class Reducer {
  public:
   Reducer(Student& student, const TokenBatch& samples, Progress& progress, size_t threads)
@@ -173,8 +174,9 @@ class Reducer {
     if (layers == 0) return;
     const PlannedReduction& first =
         *std::find_if(plan.begin(), plan.end(), [&](const PlannedReduction& step) { return step.what == what; });
-    student_.notes.push_back(message("the student has ", first.keep, " of ", first.units.count, " ", what, " in ",
-                                     layers, " layers; the error of the outputs after them, layer by layer: ", losses));
+    student_.notes.push_back(
+        message("the student has ", first.keep, " of ", first.units.count, " ", what, " in ", layers,
+                " layers; the relative error of the outputs of the layers after them, layer by layer: ", losses));
     if (what == "heads") student_.notes.push_back("heads that the student keeps, layer by layer: " + kept);
   }
 
@@ -203,7 +205,7 @@ void narrow_embedding(Student& student, uint32_t rank, const TokenBatch& samples
   progress.advance(1);
 }
 
-// What a decoder cannot lose, before any work.
+// Refuses what cannot be removed from a decoder, before any work.
 void check_decoder(const SourceModel& model, const StudentSpec& spec) {
   if (!model.task.generates()) return;
   const auto refuse = [&](const std::string& what, const std::string& why) {

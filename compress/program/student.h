@@ -1,5 +1,5 @@
 #pragma once
-// Smaller students: fewer layers, heads, neurons or embedding columns, with weights taken from the teacher.
+// Makes students: models with fewer layers, heads, neurons or embedding columns, whose weights come from the teacher.
 
 #include "compress/job/progress.h"
 #include "compress/program/matched_value.h"
@@ -16,13 +16,13 @@ struct Student {
   std::vector<std::string> notes;     // what was chosen, in sentences
 };
 
-/// Layers are dropped first, then heads and neurons are removed (those that the others can replace best, judged on the
-/// samples, and the layer behind them solved anew by least squares), then the token table is factored. Throws
-/// Error{bad_recipe} when the program has not that many, or no such structure.
+/// Drops layers first, then removes heads and neurons, then factors the token table. The heads and neurons that go are
+/// those that the others can replace best on the samples, and the layer after them is solved anew by least squares.
+/// Throws Error{bad_recipe} when the program has no such structure or fewer of it than the recipe keeps.
 Student make_student(const SourceModel& teacher, const StudentSpec& spec, const TokenBatch& samples, Progress& progress,
                      size_t threads);
 
-/// The matched values of a model with the teacher's own program: outputs of its blocks.
+/// The values to match where student and teacher have the same program: the outputs of its blocks.
 std::vector<MatchedValue> match_all(const Program& program);
 
 }  // namespace lathe

@@ -7,7 +7,7 @@
 namespace lathe {
 namespace {
 
-// Layers are compared with one another, which takes far fewer tokens than statistics of a matrix do.
+// Comparing layers with one another takes far fewer tokens than the second moments of a layer's inputs do.
 constexpr size_t kComparedTokens = 4096;
 
 TokenBatch first_sequences(const TokenBatch& batch, size_t tokens) {
@@ -18,7 +18,8 @@ TokenBatch first_sequences(const TokenBatch& batch, size_t tokens) {
   return out;
 }
 
-// Of a model with logits for each token, what they are made of: that many logits would fill the memory.
+// Replaces outputs that are logits of every token by the values that they are computed from, because the logits of all
+// samples would not fit into memory.
 Program without_head(const Program& program) {
   Program part = program;
   for (uint32_t& output : part.outputs) {

@@ -1,5 +1,5 @@
 #pragma once
-// Programs with fewer layers, and which layers to do without.
+// Removes layers from a program, and chooses which ones.
 
 #include <vector>
 
@@ -9,18 +9,19 @@
 
 namespace lathe {
 
-/// The program without some of its layers: what read the output of one reads its input instead. Values and weights
-/// are renumbered, those that nothing needs are gone, names stay. `tracked` are values of `program`, and become the
-/// same values of the result; for the output of a layer that is gone, what stands in its place.
+/// The program without the layers that `keep` leaves out: ops that read the output of such a layer read its input
+/// instead. Values and weights keep their names but are renumbered; those that nothing needs are removed. `tracked` are
+/// ids of values of `program`, and become the ids of the same values in the result (for the output of a removed layer,
+/// that of its input).
 Program without_layers(const Program& program, const std::vector<Block>& layers, const std::vector<bool>& keep,
                        std::vector<uint32_t>& tracked);
 
-/// `kept` of `layers`, evenly spread from the first to the last, which matter most: 0, 3 and 5 of 6, the last alone of
-/// one; 1 <= kept <= layers.
+/// Keeps `kept` layers, evenly spread from the first to the last, because these two matter most: layers 0, 3 and 5 for
+/// three of six, and the last one for a single layer. 1 <= kept <= layers.
 std::vector<bool> spread_layers(size_t layers, size_t kept);
 
-/// Drops one layer after the other, always the one whose loss changes the outputs least on the samples: the sum of
-/// squared changes over the sum of squares. Throws Error{interrupted}.
+/// Drops one layer after the other until `kept` are left, always the one without which the outputs change least on the
+/// samples (by the sum of squared changes). Throws Error{interrupted} when the job was stopped.
 std::vector<bool> most_important_layers(const Program& program, const std::vector<Block>& layers, size_t kept,
                                         const WeightLookup& weights, const TokenBatch& samples, Progress& progress,
                                         size_t threads);
