@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "compress/calibration/gram.h"
 
 namespace lathe {
 namespace {
 
-constexpr size_t kBatchTokens = 4096;             // tokens that run at a time
 constexpr size_t kKeptBytes = size_t{768} << 20;  // of values that one track keeps
 
-// Values that are written before the op and read by it or after it.
+// Values that are given or written before the op and read by it or after it.
 std::vector<uint32_t> live_values(const Program& program, size_t op) {
   std::vector<bool> read(program.values.size(), false);
   for (const uint32_t output : program.outputs) read[output] = true;
@@ -19,37 +19,13 @@ std::vector<uint32_t> live_values(const Program& program, size_t op) {
     for (const uint32_t input : program.ops[i].inputs) read[input] = true;
   }
   std::vector<uint32_t> live;
+  for (const uint32_t input : program.inputs) {
+    if (read[input]) live.push_back(input);
+  }
   for (size_t i = 0; i < op; ++i) {
     if (read[program.ops[i].output]) live.push_back(program.ops[i].output);
   }
   return live;
-}
-
-struct Range {
-  size_t first_sequence;
-  size_t sequences;
-};
-
-std::vector<Range> split(const TokenBatch& batch) {
-  std::vector<Range> ranges;
-  size_t tokens = 0;
-  for (size_t s = 0; s < batch.sequences(); ++s) {
-    if (ranges.empty() || tokens + batch.length(s) > kBatchTokens) {
-      ranges.push_back({s, 0});
-      tokens = 0;
-    }
-    ++ranges.back().sequences;
-    tokens += batch.length(s);
-  }
-  return ranges;
-}
-
-TokenBatch part(const TokenBatch& batch, const Range& range) {
-  TokenBatch out;
-  for (size_t s = range.first_sequence; s < range.first_sequence + range.sequences; ++s) {
-    out.add(std::span(batch.ids).subspan(batch.starts[s], batch.length(s)));
-  }
-  return out;
 }
 
 void add_sum(const float* x, size_t rows, size_t width, std::vector<double>& sum) {
@@ -71,23 +47,34 @@ double rounding_error(const float* x, size_t rows, size_t width) {
 
 }  // namespace
 
-// Rows of a value, for each range of the samples.
-using RangedRows = std::vector<std::vector<float>>;
+// Rows of a value, for each part of the samples.
+using PartRows = std::vector<std::vector<float>>;
 
-// One of the two models: what it keeps, and the step that is being run. What a range no longer needs is freed as soon
-// as that range has been run, so that old and new values of all ranges are never there together.
+// One of the two models: what it keeps, and the step that is being run. What a part no longer needs is freed as soon
+// as that part has been run, so that old and new values of all parts are never there together.
 struct Calibration::Track {
   WeightLookup weights;
-  std::map<uint32_t, RangedRows> kept;
-  std::map<uint32_t, RangedRows> next;  // what the step computes
-  std::vector<uint32_t> wanted;         // the values of `next`, in the order of the step's outputs
-  std::vector<uint32_t> inputs;         // kept values that the step reads
-  std::vector<uint32_t> dropped;        // kept values that nothing needs after the step
+  std::map<uint32_t, PartRows> kept;
+  std::map<uint32_t, PartRows> next;  // what the step computes
+  std::vector<uint32_t> wanted;       // the values of `next`, in the order of the step's outputs
+  std::vector<uint32_t> inputs;       // kept values that the step reads
+  std::vector<uint32_t> dropped;      // kept values that nothing needs after the step
   std::unique_ptr<Model> model;
   std::unique_ptr<Session> session;
+  bool started = false;
+
+  // Keeps what the program is given, before the first step.
+  void start(const Program& program, const SampleParts& samples) {
+    if (std::exchange(started, true)) return;
+    for (const uint32_t id : program.inputs) kept[id].resize(samples.count());
+    for (size_t i = 0; i < samples.count(); ++i) {
+      SamplePart part = samples.part(i);
+      for (size_t j = 0; j < program.inputs.size(); ++j) kept.at(program.inputs[j])[i].swap(part.samples.inputs.at(j));
+    }
+  }
 
   // Prepares the step that computes `values` from what is kept.
-  void begin(const Program& program, const std::vector<uint32_t>& values, size_t ranges, bool keep, size_t threads) {
+  void begin(const Program& program, const std::vector<uint32_t>& values, size_t parts, bool keep, size_t threads) {
     std::vector<uint32_t> given;
     dropped.clear();
     for (const auto& [id, rows] : kept) {
@@ -99,7 +86,7 @@ struct Calibration::Track {
     for (const uint32_t id : values) {
       if (kept.contains(id)) continue;
       wanted.push_back(id);
-      next[id].resize(ranges);
+      next[id].resize(parts);
     }
     if (wanted.empty()) return;
     ProgramSlice slice = lathe::slice(program, given, wanted);
@@ -108,21 +95,20 @@ struct Calibration::Track {
     session = std::make_unique<Session>(*model, threads);
   }
 
-  // Runs the step on one range of the samples; returns its rows of `value`, which stay valid until the next call.
-  const float* run(const Program& program, const TokenBatch& batch, size_t range, bool keep, uint32_t value) {
-    if (session == nullptr) return kept.at(value)[range].data();
+  // Runs the step on one part of the samples; returns its rows of `value`, which stay valid until the next call.
+  const float* run(const Program& program, const SamplePart& part, size_t index, bool keep, uint32_t value) {
+    if (session == nullptr) return kept.at(value)[index].data();
     std::vector<const float*> in;
-    for (const uint32_t id : inputs) in.push_back(kept.at(id)[range].data());
+    for (const uint32_t id : inputs) in.push_back(kept.at(id)[index].data());
     std::vector<float*> out;
     for (const uint32_t id : wanted) {
-      const size_t rows = program.values[id].rows == RowKind::tokens ? batch.tokens() : batch.sequences();
-      if (!keep && range > 0) next.at(id)[range].swap(next.at(id)[range - 1]);
-      next.at(id)[range].resize(rows * program.values[id].shape.size());
-      out.push_back(next.at(id)[range].data());
+      if (!keep && index > 0) next.at(id)[index].swap(next.at(id)[index - 1]);
+      next.at(id)[index].resize(part.rows(program.values[id].rows) * program.values[id].shape.size());
+      out.push_back(next.at(id)[index].data());
     }
-    session->run(batch, in, out);
-    for (const uint32_t id : dropped) std::vector<float>().swap(kept.at(id)[range]);
-    return (next.contains(value) ? next : kept).at(value)[range].data();
+    part.run(*session, in, out);
+    for (const uint32_t id : dropped) std::vector<float>().swap(kept.at(id)[index]);
+    return (next.contains(value) ? next : kept).at(value)[index].data();
   }
 
   void finish(bool keep) {
@@ -136,7 +122,7 @@ struct Calibration::Track {
   }
 };
 
-Calibration::Calibration(const TokenBatch& samples, WeightLookup original, WeightLookup compressed, size_t threads)
+Calibration::Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads)
     : samples_(samples),
       pool_(threads == 0 ? available_cores() : threads),
       original_(std::make_unique<Track>()),
@@ -151,24 +137,22 @@ Calibration::~Calibration() = default;
 bool Calibration::fits(const Program& original, size_t op) const {
   size_t floats = 0;
   for (const uint32_t id : live_values(original, op)) {
-    floats += original.values[id].shape.size() *
-              (original.values[id].rows == RowKind::tokens ? samples_.tokens() : samples_.sequences());
+    floats += original.values[id].shape.size() * samples_.rows(original.values[id].rows);
   }
   return floats * sizeof(float) <= kKeptBytes;
 }
 
 void Calibration::run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look) {
   const uint32_t value = original.ops[op].inputs[0];
-  const bool per_token = original.values[value].rows == RowKind::tokens;
-  const std::vector<Range> ranges = split(samples_);
   const std::vector<uint32_t> values = keep ? live_values(original, op) : std::vector<uint32_t>{value};
-  original_->begin(original, values, ranges.size(), keep, pool_.size());
-  compressed_->begin(compressed, values, ranges.size(), keep, pool_.size());
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    const TokenBatch some = part(samples_, ranges[i]);
-    const float* y = original_->run(original, some, i, keep, value);
-    const float* x = compressed_->run(compressed, some, i, keep, value);
-    look(x, y, per_token ? some.tokens() : some.sequences());
+  for (Track* track : {original_.get(), compressed_.get()}) track->start(original, samples_);
+  original_->begin(original, values, samples_.count(), keep, pool_.size());
+  compressed_->begin(compressed, values, samples_.count(), keep, pool_.size());
+  for (size_t i = 0; i < samples_.count(); ++i) {
+    const SamplePart part = samples_.part(i);
+    const float* y = original_->run(original, part, i, keep, value);
+    const float* x = compressed_->run(compressed, part, i, keep, value);
+    look(x, y, part.rows(original.values[value].rows));
   }
   original_->finish(keep);
   compressed_->finish(keep);

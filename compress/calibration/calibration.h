@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "compress/calibration/sample_parts.h"
 #include "compress/methods/matrix.h"
 #include "runtime/session.h"
 #include "runtime/threads.h"
@@ -17,9 +18,9 @@ namespace lathe {
 /// compressed one, use the runtime's own forward pass. Not for use by several threads.
 class Calibration {
  public:
-  /// `samples` must outlive the object. The lookups give the original and the compressed weights by name; they are
+  /// The samples must outlive the object. The lookups give the original and the compressed weights by name; they are
   /// called again for each step, so that the compressed weights may change between two steps.
-  Calibration(const TokenBatch& samples, WeightLookup original, WeightLookup compressed, size_t threads);
+  Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads);
   ~Calibration();
 
   /// Statistics of the first input of the op at index `op` of `original`. `compressed` is the same program after
@@ -36,7 +37,7 @@ class Calibration {
   void run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look);
   bool fits(const Program& original, size_t op) const;
 
-  const TokenBatch& samples_;
+  const SampleParts samples_;
   ThreadPool pool_;
   std::unique_ptr<Track> original_;
   std::unique_ptr<Track> compressed_;

@@ -50,6 +50,11 @@ void require_tensor(const Checkpoint& checkpoint, const std::string& name, const
 ActivationFunction read_activation(const ConfigFile& config, ConfigFile::Names names);
 
 namespace architectures_detail {
+// Bounds of the fields of a config.
+inline constexpr uint64_t kMaxLayers = 1000;
+inline constexpr uint64_t kMaxHidden = 65536;
+inline constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
+
 extern const Architecture kBert;
 extern const Architecture kLlama;
 extern const Architecture kMistral;

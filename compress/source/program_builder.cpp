@@ -26,6 +26,11 @@ uint32_t ProgramBuilder::constant(const std::string& name, const std::vector<flo
   return program_.add_weight(name);
 }
 
+uint32_t ProgramBuilder::input(const std::string& name, RowKind rows, const RowShape& shape) {
+  program_.inputs.push_back(program_.add_value(name, rows, shape));
+  return program_.inputs.back();
+}
+
 uint32_t ProgramBuilder::op(const std::string& name, const Attributes& attributes, std::vector<uint32_t> inputs,
                             std::vector<uint32_t> weights, const RowShape& shape) {
   const uint32_t output = program_.add_value(name, output_rows(program_, attributes, inputs), shape);

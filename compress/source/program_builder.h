@@ -19,6 +19,9 @@ class ProgramBuilder {
   /// A weight that is no tensor of the checkpoint.
   uint32_t constant(const std::string& name, const std::vector<float>& values);
 
+  /// An input of the program, which the caller gives.
+  uint32_t input(const std::string& name, RowKind rows, const RowShape& shape);
+
   /// The general form: an op of any kind whose output is called `name`. The output's rows follow from the kind and the
   /// first input.
   uint32_t op(const std::string& name, const Attributes& attributes, std::vector<uint32_t> inputs,

@@ -131,12 +131,4 @@ struct Op {
   bool operator==(const Op&) const = default;
 };
 
-/// Function objects as one, for std::visit over Attributes: a kind that none of them takes does not compile.
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-template <class... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;
-
 }  // namespace lathe

@@ -10,9 +10,8 @@
 namespace lathe {
 namespace {
 
-constexpr uint64_t kMaxLayers = 1000;
-constexpr uint64_t kMaxHidden = 65536;
-constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
+using namespace architectures_detail;
+
 constexpr uint64_t kMaxLabels = 65536;
 constexpr std::string_view kClassifier = "BertForSequenceClassification";
 

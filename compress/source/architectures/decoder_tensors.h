@@ -1,5 +1,5 @@
 #pragma once
-// What the architectures of decoders have in common: limits of their configs and the tensors of the head.
+// What the architectures of decoders have in common: the tensors of the head.
 
 #include <string>
 #include <vector>
@@ -7,10 +7,6 @@
 #include "compress/source/architectures.h"
 
 namespace lathe::architectures_detail {
-
-inline constexpr uint64_t kMaxLayers = 1000;
-inline constexpr uint64_t kMaxHidden = 65536;
-inline constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
 
 /// The tensor with the weights of the head: `table` where the config ties both, else `head`. A checkpoint that has a
 /// tied head all the same must have equal bytes in both, otherwise Error{malformed}; it is then hidden.

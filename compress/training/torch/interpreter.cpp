@@ -223,6 +223,16 @@ at::Tensor split_heads(const at::Tensor& rows, const TensorBatch& batch, int64_t
   return padded.view({batch.sequences, batch.longest, heads, rows.size(1) / heads}).transpose(1, 2);
 }
 
+Values given_samples(const Program& program, const DenseSamples& samples, const at::Device& device) {
+  check_samples(program, samples);
+  Values given;
+  for (size_t i = 0; i < samples.inputs.size(); ++i) {
+    const int64_t width = program.values[program.inputs[i]].shape.size();
+    given[program.inputs[i]] = tensor_of(samples.inputs[i], {static_cast<int64_t>(samples.count), width}, device);
+  }
+  return given;
+}
+
 Values interpret(const Program& program, const std::vector<at::Tensor>& weights, const TensorBatch& batch,
                  const Values& given, const std::vector<uint32_t>& wanted, bool bf16) {
   std::vector<at::Tensor> values(program.values.size());

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include "compress/calibration/dense_samples.h"
 #include "compress/training/torch/tensors.h"
 #include "formats/artifact/program.h"
 #include "runtime/session.h"
@@ -35,6 +36,9 @@ at::Tensor split_heads(const at::Tensor& rows, const TensorBatch& batch, int64_t
 
 /// Values of a program, [rows, width] each, by their index in the program.
 using Values = std::map<uint32_t, at::Tensor>;
+
+/// The inputs of a program that reads samples, to be given to interpret() with a TensorBatch() without tokens.
+Values given_samples(const Program& program, const DenseSamples& samples, const at::Device& device);
 
 /// Computes the values `wanted` of the program from the values `given` and the token streams, and runs only the ops
 /// that this needs. `weights` has a tensor for each of program.weights, in its shape; those of ops that do not run may
