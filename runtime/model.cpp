@@ -19,8 +19,7 @@ Model::Model(Program program, const WeightLookup& weights, const std::string& wh
     : program_(std::move(program)), is_causal_(lathe::is_causal(program_)) {
   const ShapeOf shape_of = [&](const std::string& name) { return weights(name).shape; };
   validate(program_, shape_of, where);
-  reads_samples_ = std::any_of(program_.values.begin(), program_.values.end(),
-                               [](const Value& value) { return value.rows == RowKind::samples; });
+  reads_samples_ = lathe::reads_samples(program_);
   for (const Op& op : program_.ops) {
     const auto* embedding = op.as<ops::Embedding>();
     if (embedding == nullptr) continue;

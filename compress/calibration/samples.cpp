@@ -152,6 +152,9 @@ std::vector<uint32_t> shuffled(size_t count, Random& random) {
 }
 
 Samples make_samples(const SourceModel& model, const SampleRequest& request) {
+  if (reads_samples(model.program)) {
+    fail(Errc::usage, model.path.string() + ": the model reads dense tensors, which cannot be made from text");
+  }
   if (!request.text) return synthetic_samples(model, request);
   return model.task.generates() ? window_samples(model, request) : line_samples(model, request);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/calibration/sample_parts.h"
 #include "compress/source/source_model.h"
 #include "formats/text_file.h"
 #include "runtime/random.h"
@@ -32,8 +33,11 @@ struct CalibrationText {
 
 struct Samples {
   TokenBatch batch;
+  DenseSamples dense = {};  // of a program that reads dense tensors, instead of the batch
   std::string description;  // "512 of 20,000 lines of wiki.txt (48,012 tokens)"
-  CalibrationText text;
+  CalibrationText text = {};
+
+  SampleParts parts() const { return dense.empty() ? SampleParts(batch) : SampleParts(dense); }
 };
 
 /// Lines of the text chosen by the seed, or made-up sequences where there is no text. For models that generate, the

@@ -28,6 +28,7 @@ struct Proof {
   std::optional<LabelledTask> task;
   std::vector<std::string> texts;  // different ones, for the fidelity
   TokenBatch made_up;              // for the fidelity where there are no texts
+  DenseSamples samples;            // for the fidelity of models that read dense tensors, instead of texts
 
   // Of models that generate.
   std::optional<LanguageData> language;

@@ -48,6 +48,16 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   return report;
 }
 
+void measure_samples(const SourceModel& source, const Proof& proof, const Model& original, const Model& artifact,
+                     size_t threads, Report& report) {
+  check_samples(source.program, proof.samples);
+  Session before(original, threads);
+  Session after(artifact, threads);
+  const size_t width = source.program.values[source.program.outputs.at(0)].shape.size();
+  report.models[1].fidelity =
+      fidelity(run_samples(before, proof.samples), run_samples(after, proof.samples), width, source.task.classifies());
+}
+
 // Both models' embedders are made once and run all the texts.
 void measure_outputs(const SourceModel& source, const Proof& proof, const Model& original, const Model& artifact,
                      size_t threads, Report& report) {
@@ -130,11 +140,18 @@ Report verify(const SourceModel& source, const CompressedModel& compressed, cons
   progress.advance(1);
   if (source.task.generates()) {
     verify_language(proof, original, artifact.model, options.threads, report, progress);
+  } else if (original.reads_samples()) {
+    measure_samples(source, proof, original, artifact.model, options.threads, report);
+    progress.advance(2);
   } else {
     measure_outputs(source, proof, original, artifact.model, options.threads, report);
     progress.advance(2);
   }
-  if (options.measure_speed) measure_speeds(source, original, artifact.model, options.threads, report, progress);
+  if (options.measure_speed && original.reads_samples()) {
+    report.notes.push_back("the speed was not measured: the model reads dense tensors");
+  } else if (options.measure_speed) {
+    measure_speeds(source, original, artifact.model, options.threads, report, progress);
+  }
   return report;
 }
 

@@ -135,22 +135,4 @@ EncodedBuffer encode_table(const std::string& name, size_t rows, size_t cols, co
   return out;
 }
 
-EncodedBuffer encode_vector(const std::vector<float>& values, const Encoding& encoding) {
-  constexpr float kMaxHalf = 65504;
-  const bool fits = std::all_of(values.begin(), values.end(), [](float v) { return std::abs(v) <= kMaxHalf; });
-  EncodedBuffer buffer;
-  buffer.shape = {values.size()};
-  if (encoding.values == ValueType::f16 && fits) {
-    std::vector<uint16_t> halves(values.size());
-    std::transform(values.begin(), values.end(), halves.begin(), f32_to_f16);
-    buffer.encoding = encoding;
-    const Bytes bytes = as_bytes_of(halves);
-    buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-    return buffer;
-  }
-  const Bytes bytes = as_bytes_of(values);
-  buffer.plane(Plane::values).assign(bytes.begin(), bytes.end());
-  return buffer;
-}
-
 }  // namespace lathe

@@ -109,7 +109,7 @@ void compress_layers(const Context& context, GroupStore& groups, CompressedModel
   std::optional<GroupCalibration> calibration;
   if (context.inputs.samples) {
     model.calibration = context.inputs.samples->description;
-    calibration.emplace(context.inputs.samples->batch, source, groups.tensors(), context.threads);
+    calibration.emplace(*context.inputs.samples, source, groups.tensors(), context.threads);
   }
   const auto between = [&] {
     release_pages(source, groups.tensors());
@@ -176,10 +176,20 @@ void write_artifact(const Context& context, const Json& provenance, const Tensor
   context.progress.advance(1);
 }
 
+void check_dense_inputs(const CompressionInputs& inputs) {
+  const SourceModel& source = inputs.source;
+  if (!reads_samples(source.program)) return;
+  if (inputs.recipe.trains()) {
+    fail(Errc::unsupported, source.path.string() + ": a model that reads dense tensors cannot be trained");
+  }
+  if (inputs.samples) check_samples(source.program, inputs.samples->dense);
+}
+
 // The order matters: each group of layers is calibrated on what the compressed layers before it give, and training
 // keeps the masks and grids that are there by then.
 CompressedModel run_stages(const CompressionInputs& inputs, Student student, const CompressionPlan& plan,
                            ArtifactWriter& out, Progress& progress, size_t threads) {
+  check_dense_inputs(inputs);
   const Recipe& recipe = inputs.recipe;
   const Context context{inputs, student.model, plan, progress, threads};
   const Json origin = provenance(inputs);

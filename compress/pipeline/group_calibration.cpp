@@ -2,11 +2,11 @@
 
 namespace lathe {
 
-GroupCalibration::GroupCalibration(const TokenBatch& samples, const SourceModel& source, const TensorStore& compressed,
+GroupCalibration::GroupCalibration(const Samples& samples, const SourceModel& source, const TensorStore& compressed,
                                    size_t threads)
     : source_(source),
       calibration_(
-          samples, [&source](const std::string& name) { return source.weight(name); },
+          samples.parts(), [&source](const std::string& name) { return source.weight(name); },
           [&source, &compressed](const std::string& name) {
             return compressed.contains(name) ? compressed.at(name) : source.weight(name);
           },

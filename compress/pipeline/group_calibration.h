@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "compress/calibration/calibration.h"
+#include "compress/calibration/samples.h"
 #include "compress/pipeline/tensor_store.h"
 #include "compress/source/source_model.h"
 
@@ -15,7 +16,7 @@ namespace lathe {
 class GroupCalibration {
  public:
   /// A weight that is in `compressed` is taken from there for the compressed model, any other from `source`.
-  GroupCalibration(const TokenBatch& samples, const SourceModel& source, const TensorStore& compressed, size_t threads);
+  GroupCalibration(const Samples& samples, const SourceModel& source, const TensorStore& compressed, size_t threads);
 
   /// Notes a restored group, whose layers read the first input of the op at index `op`.
   void skip(size_t op) { restored_.push_back(op); }

@@ -38,7 +38,8 @@ LinearFactor make_factor(const std::string& name, LayerOutcome&& outcome) {
   factor.facts.method = outcome.method;
   factor.facts.fallbacks = std::move(outcome.fallbacks);
   if (outcome.dead_inputs > 0) {
-    factor.facts.fallbacks.push_back(message(outcome.dead_inputs, " inputs were never active in calibration"));
+    factor.facts.fallbacks.push_back(message(
+        outcome.dead_inputs, outcome.dead_inputs == 1 ? " input was" : " inputs were", " never active in calibration"));
   }
   return factor;
 }

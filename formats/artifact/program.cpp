@@ -31,8 +31,9 @@ void check_value(const Value& value, const std::string& where) {
 
 // A batch is token sequences or samples, so a program that needed both could never run.
 void check_rows(const Program& program, const std::string& where) {
+  const bool samples = reads_samples(program);
   for (const Value& value : program.values) {
-    if ((value.rows == RowKind::samples) == (program.values[0].rows == RowKind::samples)) continue;
+    if ((value.rows == RowKind::samples) == samples) continue;
     fail(Errc::malformed,
          message(where, "value ", value.name, ": a program has rows of samples or of token sequences, not both"));
   }
@@ -62,6 +63,11 @@ void check_operands(const Program& program, const Op& op, const std::vector<bool
 
 std::string row_shape_text(const RowShape& shape) {
   return shape.is_image() ? message(shape.channels, " x ", shape.height, " x ", shape.width) : message(shape.width);
+}
+
+bool reads_samples(const Program& program) {
+  return std::any_of(program.values.begin(), program.values.end(),
+                     [](const Value& value) { return value.rows == RowKind::samples; });
 }
 
 uint32_t Program::add_weight(std::string name) {

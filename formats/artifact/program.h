@@ -57,6 +57,10 @@ struct Program {
   uint32_t add_value(std::string name, RowKind rows, const RowShape& shape);
 };
 
+/// True when the program's values have rows for samples, so that its inputs are dense tensors; false when it reads
+/// token sequences.
+bool reads_samples(const Program& program);
+
 /// The shape of the weight of that name; throws when there is none.
 using ShapeOf = std::function<Shape(const std::string& weight)>;
 

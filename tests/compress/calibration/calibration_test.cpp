@@ -74,7 +74,7 @@ double gram_error(const std::vector<double>& actual, const std::vector<float>& a
 
 TEST_CASE("statistics are those of the values that each layer reads", "[compress][calibration]") {
   const Fixture f;
-  Calibration calibration(f.samples.batch, f.original(), f.compressed(), 2);
+  Calibration calibration(f.samples, f.original(), f.compressed(), 2);
   for (const size_t op : f.linear_ops()) {
     INFO("op " << op);
     const InputStatistics statistics = calibration.collect(f.source.program, f.source.program, op);
@@ -95,7 +95,7 @@ TEST_CASE("once the models differ, a layer sees what the compressed one gives an
           "[compress][calibration]") {
   Fixture f;
   f.change_query();
-  Calibration calibration(f.samples.batch, f.original(), f.compressed(), 1);
+  Calibration calibration(f.samples, f.original(), f.compressed(), 1);
   const std::vector<size_t> ops = f.linear_ops();
   CHECK(calibration.collect(f.source.program, f.source.program, ops[0]).cross_gram.empty());  // before the change
   const InputStatistics after = calibration.collect(f.source.program, f.source.program, ops[3]);
@@ -112,10 +112,10 @@ TEST_CASE("statistics are the same for any number of threads", "[compress][calib
   Fixture f;
   f.change_query();
   const size_t op = f.linear_ops()[4];
-  Calibration one(f.samples.batch, f.original(), f.compressed(), 1);
+  Calibration one(f.samples, f.original(), f.compressed(), 1);
   const InputStatistics expected = one.collect(f.source.program, f.source.program, op);
   for (const size_t threads : {2, 3}) {
-    Calibration more(f.samples.batch, f.original(), f.compressed(), threads);
+    Calibration more(f.samples, f.original(), f.compressed(), threads);
     const InputStatistics statistics = more.collect(f.source.program, f.source.program, op);
     CHECK(statistics.gram == expected.gram);
     CHECK(statistics.cross_gram == expected.cross_gram);
@@ -127,10 +127,10 @@ TEST_CASE("statistics are the same for any number of threads", "[compress][calib
 TEST_CASE("layers may be skipped on the way", "[compress][calibration]") {
   const Fixture f;
   const std::vector<size_t> ops = f.linear_ops();
-  Calibration all(f.samples.batch, f.original(), f.compressed(), 1);
+  Calibration all(f.samples, f.original(), f.compressed(), 1);
   InputStatistics stepwise;
   for (const size_t op : ops) stepwise = all.collect(f.source.program, f.source.program, op);
-  Calibration direct(f.samples.batch, f.original(), f.compressed(), 1);
+  Calibration direct(f.samples, f.original(), f.compressed(), 1);
   CHECK(direct.collect(f.source.program, f.source.program, ops.back()).gram == stepwise.gram);
 }
 
