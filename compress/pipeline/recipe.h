@@ -8,6 +8,7 @@
 
 #include "compress/job/setting.h"
 #include "compress/methods/layer.h"
+#include "compress/program/student_spec.h"
 #include "compress/training/training_recipe.h"
 #include "formats/json.h"
 

@@ -3,8 +3,8 @@
 
 #include "compress/job/progress.h"
 #include "compress/program/matched_value.h"
+#include "compress/program/student_spec.h"
 #include "compress/source/source_model.h"
-#include "compress/training/training_recipe.h"
 #include "runtime/session.h"
 
 namespace lathe {

@@ -34,23 +34,6 @@ enum class TrainingDevice { automatic, cpu, cuda };
 inline constexpr NamedValues<TrainingDevice, 3> kTrainingDevices = {
     {{TrainingDevice::automatic, "auto"}, {TrainingDevice::cpu, "cpu"}, {TrainingDevice::cuda, "cuda"}}};
 
-/// A smaller program, its weights taken from the teacher. Counts of heads and neurons are per layer.
-struct StudentSpec {
-  std::optional<uint32_t> layers;
-  bool layers_by_importance = false;  // otherwise evenly spread
-  std::optional<uint32_t> heads;
-  std::optional<uint32_t> neurons;
-  std::optional<uint32_t> embedding_rank;  // the token table becomes a narrow table and a linear layer
-
-  bool any() const { return layers || heads || neurons || embedding_rank; }
-  bool operator==(const StudentSpec&) const = default;
-};
-/// "layers=3", "layers=3:importance", "heads=6,neurons=768", "embedding=128" and their combinations. Throws
-/// Error{bad_recipe} naming the part that is wrong.
-StudentSpec parse_student(const std::string& text);
-/// The same text again; empty when nothing is asked for.
-std::string student_text(const StudentSpec& spec);
-
 struct TrainingRecipe {
   std::string data_file;  // one text a line, or text TAB label; empty: no distillation
   uint32_t steps = 0;     // optimizer steps; 0 with minutes 0: kDefaultTrainingSteps
