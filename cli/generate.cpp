@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cli/signals.h"
+#include "cli/terminal/signals.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
 #include "compress/facts/facts_json.h"

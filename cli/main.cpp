@@ -10,7 +10,7 @@
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/options.h"
-#include "cli/signals.h"
+#include "cli/terminal/signals.h"
 #include "cli/text.h"
 #include "compress/job/stop.h"
 #include "compress/job/version.h"

@@ -2,8 +2,8 @@
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
-#include "cli/progress.h"
 #include "cli/speed.h"
+#include "cli/terminal/progress.h"
 #include "cli/text.h"
 #include "compress/evaluation/machine.h"
 #include "compress/facts/facts_json.h"

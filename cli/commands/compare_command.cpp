@@ -5,7 +5,7 @@
 #include "cli/evaluation.h"
 #include "cli/exit_codes.h"
 #include "cli/outputs.h"
-#include "cli/progress.h"
+#include "cli/terminal/progress.h"
 #include "cli/text.h"
 #include "compress/report/report.h"
 

@@ -5,7 +5,7 @@
 #include "cli/exit_codes.h"
 #include "cli/language_evaluation.h"
 #include "cli/options.h"
-#include "cli/progress.h"
+#include "cli/terminal/progress.h"
 #include "cli/text.h"
 #include "compress/evaluation/measure.h"
 #include "compress/facts/facts_json.h"

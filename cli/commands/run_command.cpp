@@ -15,7 +15,7 @@
 #include "cli/generate.h"
 #include "cli/options.h"
 #include "cli/outputs.h"
-#include "cli/progress.h"
+#include "cli/terminal/progress.h"
 #include "cli/text.h"
 #include "compress/evaluation/evaluate.h"
 #include "compress/evaluation/measure.h"

@@ -29,6 +29,21 @@ MUST_NOT_INCLUDE = (
     ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),
 )
 
+# The rooms of compress/, from the lowest to the highest, each with the rooms that it may use beside itself.
+ROOMS = {
+    "job": (),
+    "facts": (),
+    "source": ("job", "facts"),
+    "methods": ("source", "facts"),
+    "calibration": ("methods", "source", "job"),
+    "program": ("calibration", "methods", "source", "job"),
+    "evaluation": ("calibration", "source", "facts", "job"),
+    "training": ("program", "calibration", "methods", "source", "facts", "job"),
+    "pipeline": ("training", "program", "calibration", "methods", "source", "facts", "job"),
+    "report": ("facts",),
+    "export": ("source", "facts", "job"),
+}
+
 THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
@@ -48,6 +63,15 @@ SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
+def room_fault(path: str, header: str) -> str:
+    if not (path.startswith("compress/") and header.startswith("compress/")):
+        return ""
+    room, used = path.split("/")[1], header.split("/")[1]
+    if room not in ROOMS:
+        return f"{room} is no room of compress/"
+    return "" if used == room or used in ROOMS[room] else f"{room} may use {', '.join(ROOMS[room]) or 'no other room'}"
+
+
 def quoted_fault(path: str, header: str) -> str:
     if not (tree.root() / header).is_file():
         return "no such file from the root of the project"
@@ -57,7 +81,7 @@ def quoted_fault(path: str, header: str) -> str:
     for folder, headers, exempt in MUST_NOT_INCLUDE:
         if path.startswith(folder) and not path.startswith(exempt) and header.startswith(headers):
             return f"may not include {', '.join(headers)}"
-    return ""
+    return room_fault(path, header)
 
 
 def system_fault(path: str, header: str) -> str:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Files and functions stay short enough to read: 400 lines and 60 lines."""
+"""Files, functions and folders stay small enough to read: 400 lines, 60 lines, 17 units (a header and its source are one
+unit; folders of tests follow the folders that they test)."""
 
 import re
 
@@ -7,6 +8,7 @@ import tree
 
 FILE_LINES = 400
 FUNCTION_LINES = 60
+FOLDER_UNITS = 17
 NO_FUNCTION = re.compile(r"(namespace|class|struct|enum|union|extern)\b")
 
 
@@ -27,8 +29,15 @@ def long_functions(lines: list[str]):
                 opened.pop(indent, None)  # a table
 
 
+def large_folders():
+    units = {}
+    for path in tree.files(folders=("formats", "runtime", "compress", "cli"), suffixes=(".cpp", ".h", ".c", ".cu", ".cuh")):
+        units.setdefault(path.parent, set()).add(path.name.split(".")[0])
+    return {folder: len(names) for folder, names in units.items() if len(names) > FOLDER_UNITS}
+
+
 def main() -> None:
-    faults = []
+    faults = [f"{folder}: {count} units, at most {FOLDER_UNITS}" for folder, count in large_folders().items()]
     paths = tree.files()
     for path in paths:
         lines = tree.text(path).splitlines()

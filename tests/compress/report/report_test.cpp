@@ -12,7 +12,7 @@
 
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
-#include "compress/report/bar_charts.h"
+#include "compress/report/charts/bar_charts.h"
 #include "compress/report/comparisons.h"
 #include "compress/report/visible_text.h"
 #include "formats/json.h"

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "compress/report/charts/report_curves.h"
 #include "compress/report/report.h"
-#include "compress/report/report_curves.h"
 #include "formats/json.h"
 
 namespace lathe::reporting {

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "compress/facts/number_text.h"
-#include "compress/report/report_curves.h"
-#include "compress/report/report_html_parts.h"
+#include "compress/report/charts/report_curves.h"
+#include "compress/report/html/report_html_parts.h"
 #include "compress/report/report_training.h"
 #include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"

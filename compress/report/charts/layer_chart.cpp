@@ -1,11 +1,11 @@
-#include "compress/report/layer_chart.h"
+#include "compress/report/charts/layer_chart.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "compress/facts/number_text.h"
-#include "compress/report/svg.h"
+#include "compress/report/charts/svg.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {

@@ -1,11 +1,11 @@
-#include "compress/report/report_curves.h"
+#include "compress/report/charts/report_curves.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "compress/facts/number_text.h"
-#include "compress/report/svg.h"
+#include "compress/report/charts/svg.h"
 #include "formats/artifact/error.h"
 
 namespace lathe::reporting {

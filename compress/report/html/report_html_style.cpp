@@ -1,4 +1,4 @@
-#include "compress/report/report_html_parts.h"
+#include "compress/report/html/report_html_parts.h"
 
 namespace lathe::reporting {
 

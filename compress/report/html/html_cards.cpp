@@ -1,4 +1,4 @@
-#include "compress/report/html_cards.h"
+#include "compress/report/html/html_cards.h"
 
 #include <algorithm>
 #include <optional>

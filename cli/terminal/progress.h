@@ -10,7 +10,7 @@ namespace lathe::cli {
 /// Draws a bar with the remaining time on stderr when stderr is a terminal that can redraw a line, and writes notes to
 /// stderr as lines. `quiet` turns both off. Without a bar, each check of training is a line on stderr, even with
 /// `quiet`: training takes hours, and the user must see that it goes on. cancelled() is true after a signal
-/// (cli/signals.h).
+/// (cli/terminal/signals.h).
 class TerminalProgress : public Progress {
  public:
   explicit TerminalProgress(bool quiet);

@@ -2,11 +2,11 @@
 #include <numeric>
 
 #include "compress/facts/number_text.h"
-#include "compress/report/bar_charts.h"
+#include "compress/report/charts/bar_charts.h"
 #include "compress/report/comparisons.h"
-#include "compress/report/html_cards.h"
+#include "compress/report/html/html_cards.h"
+#include "compress/report/html/report_html_parts.h"
 #include "compress/report/report.h"
-#include "compress/report/report_html_parts.h"
 #include "compress/report/report_tables.h"
 #include "compress/report/report_training.h"
 #include "compress/report/visible_text.h"

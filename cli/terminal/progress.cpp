@@ -1,4 +1,4 @@
-#include "cli/progress.h"
+#include "cli/terminal/progress.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "cli/signals.h"
+#include "cli/terminal/signals.h"
+#include "cli/terminal/training_text.h"
 #include "cli/text.h"
-#include "cli/training_text.h"
 #include "compress/facts/number_text.h"
 
 namespace lathe::cli {

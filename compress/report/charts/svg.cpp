@@ -1,4 +1,4 @@
-#include "compress/report/svg.h"
+#include "compress/report/charts/svg.h"
 
 #include <algorithm>
 

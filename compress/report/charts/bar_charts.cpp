@@ -1,8 +1,8 @@
-#include "compress/report/bar_charts.h"
+#include "compress/report/charts/bar_charts.h"
 
 #include <algorithm>
 
-#include "compress/report/svg.h"
+#include "compress/report/charts/svg.h"
 #include "compress/report/visible_text.h"
 
 namespace lathe::reporting {

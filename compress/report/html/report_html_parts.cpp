@@ -1,4 +1,4 @@
-#include "compress/report/report_html_parts.h"
+#include "compress/report/html/report_html_parts.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "compress/facts/number_text.h"
+#include "compress/report/charts/layer_chart.h"
 #include "compress/report/comparisons.h"
-#include "compress/report/layer_chart.h"
 #include "compress/report/visible_text.h"
 #include "formats/artifact/error.h"
 

@@ -1,4 +1,4 @@
-#include "cli/training_text.h"
+#include "cli/terminal/training_text.h"
 
 #include <algorithm>
 #include <cmath>
