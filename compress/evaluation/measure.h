@@ -30,16 +30,6 @@ ModelReport describe(const TimedModel& opened, const std::string& name);
 /// Where the bytes of the file are; the sum is the size of the file.
 std::vector<SizeItem> size_items(const Artifact& artifact);
 
-/// The task section: key=value lines, in order. Empty when there is none. Throws Error{malformed}.
-std::vector<std::pair<std::string, std::string>> task_fields(const Artifact& artifact);
-
-/// What an artifact is for; without a task section, sentence embeddings. Throws Error{malformed} when a field breaks
-/// its format or a classifier has not one label for each logit.
-Task stored_task(const Artifact& artifact);
-
-/// The tokenizer of an artifact. Throws Error{unsupported} when it has none, Error{malformed}.
-TokenizerSpec stored_tokenizer(const Artifact& artifact);
-
 /// A section of JSON text (recipe, provenance, results); null when the file has none. Throws Error{malformed}.
 Json section_json(const Artifact& artifact, layout::Section which, const char* section_name);
 

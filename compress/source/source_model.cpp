@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -78,42 +77,7 @@ void check_model(SourceModel& model) {
   }
 }
 
-std::string number_text(double value) {
-  std::array<char, 32> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  return {digits.data(), end};
-}
-
 }  // namespace
-
-std::string task_text(const Task& task, const std::string& source) {
-  if (task.generates()) {
-    std::string text = message("kind=", task.kind, "\ndimension=", task.dimension, "\narchitecture=", task.architecture,
-                               "\ncontext=", task.context, "\n");
-    if (task.rope_theta > 0) text += "rope_theta=" + number_text(task.rope_theta) + "\n";
-    return text + message("source=", source, "\n");
-  }
-  std::string text =
-      message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
-              "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
-  for (size_t i = 0; i < task.labels.size(); ++i) text += message("label.", i, "=", task.labels[i], "\n");
-  return text;
-}
-
-void check_labels(const std::vector<std::string>& labels, const std::string& where) {
-  std::set<std::string_view> seen;
-  for (const std::string& label : labels) {
-    const auto refuse = [&](const std::string& why) {
-      fail(Errc::malformed, message(where, ": label \"", printable(label), "\" ", why));
-    };
-    if (label.empty()) refuse("is empty");
-    if (label.size() > kMaxLabelBytes) refuse(message("is longer than ", kMaxLabelBytes, " bytes"));
-    if (!is_utf8(label)) refuse("is not UTF-8");
-    const auto is_control = [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7f; };
-    if (std::any_of(label.begin(), label.end(), is_control)) refuse("has control characters");
-    if (!seen.insert(label).second) refuse("appears twice");
-  }
-}
 
 EncodedTensor SourceModel::weight(const std::string& name) const {
   if (const auto own = derived.find(name); own != derived.end()) return own->second.view();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/source/task.h"
 #include "formats/artifact/encoding.h"
 #include "formats/artifact/program.h"
 #include "formats/artifact/tokenizer/tokenizer_spec.h"
@@ -15,32 +16,6 @@
 #include "runtime/model.h"
 
 namespace lathe {
-
-inline constexpr const char* kEmbeddingTask = "sentence-embedding";
-inline constexpr const char* kClassificationTask = "classification";
-inline constexpr const char* kGenerationTask = "generation";
-
-/// What the model is for; stored in the artifact as key=value lines.
-struct Task {
-  std::string kind;
-  uint32_t dimension = 0;  // of the program's output: of the embedding, the number of labels, or of tokens
-  Pooling pooling = Pooling::mean;
-  bool normalize = false;
-  std::vector<std::string> labels = {};  // of a classifier: the name of each column of its logits
-
-  // Of a model that generates text; its output are the logits of the next token, a row for each token.
-  std::string architecture = {};  // "llama", "mistral", "qwen2", "qwen3", "gpt2"; for exports
-  uint32_t context = 0;           // tokens that the model was made for
-  double rope_theta = 0;          // 0: no rope; for exports, the program has the frequencies
-
-  bool classifies() const { return kind == kClassificationTask; }
-  bool generates() const { return kind == kGenerationTask; }
-};
-std::string task_text(const Task& task, const std::string& source);
-/// Throws Error{malformed} naming `where` and the label unless all are different UTF-8 text of 1 to kMaxLabelBytes
-/// bytes without control characters.
-void check_labels(const std::vector<std::string>& labels, const std::string& where);
-inline constexpr size_t kMaxLabelBytes = 256;
 
 /// Shares the checkpoint with its copies; weight views live as long as it does.
 struct SourceModel {

@@ -2,9 +2,9 @@
 
 #include <map>
 
-#include "compress/evaluation/measure.h"
 #include "compress/export/gguf/gguf_metadata.h"
 #include "compress/export/gguf/gguf_weights.h"
+#include "compress/source/task.h"
 
 namespace lathe {
 namespace {

@@ -145,21 +145,4 @@ TEST_CASE("an artifact says what a decoder was made for", "[compress][measure]")
   CHECK(find(report, "lm_head.weight").role == "head");
 }
 
-TEST_CASE("a task section that makes no sense is malformed", "[compress][measure]") {
-  const TempDir dir;
-  const auto task_with = [&](const std::string& line) {
-    TinyOptions options;
-    options.task += line + "\n";
-    return stored_task(Artifact::open(write_tiny(dir / "m.lathe", options)));
-  };
-  expect_error(Errc::malformed, {"m.lathe", "context", "12x"}, [&] { task_with("context=12x"); });
-  expect_error(Errc::malformed, {"m.lathe", "context", "-1"}, [&] { task_with("context=-1"); });
-  expect_error(Errc::malformed, {"m.lathe", "rope_theta", "inf"}, [&] { task_with("rope_theta=inf"); });
-  expect_error(Errc::malformed, {"m.lathe", "generation", "causal"}, [&] { task_with("kind=generation"); });
-  TinyOptions without;
-  without.tokenizer = false;
-  const Artifact artifact = Artifact::open(write_tiny(dir / "n.lathe", without));
-  expect_error(Errc::unsupported, {"n.lathe", "tokenizer"}, [&] { stored_tokenizer(artifact); });
-}
-
 }  // namespace lathe
