@@ -3,19 +3,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "formats/artifact/utf8.h"
+
 namespace lathe::text {
 namespace {
-
-// The well-formed sequences of the Unicode standard (table 3-7). Only the second byte depends on the first; all later
-// ones are 80..BF. Sorted by `last`; leads that no row holds are malformed.
-struct LeadRow {
-  uint8_t first, last;
-  uint8_t continuations;
-  uint8_t second_least, second_most;
-};
-constexpr LeadRow kLeads[] = {{0xC2, 0xDF, 1, 0x80, 0xBF}, {0xE0, 0xE0, 2, 0xA0, 0xBF}, {0xE1, 0xEC, 2, 0x80, 0xBF},
-                              {0xED, 0xED, 2, 0x80, 0x9F}, {0xEE, 0xEF, 2, 0x80, 0xBF}, {0xF0, 0xF0, 3, 0x90, 0xBF},
-                              {0xF1, 0xF3, 3, 0x80, 0xBF}, {0xF4, 0xF4, 3, 0x80, 0x8F}};
 
 constexpr size_t kLongest = 4;
 
@@ -26,18 +17,19 @@ constexpr bool is_continuation(char byte) { return (static_cast<uint8_t>(byte) &
 Decoded decode_utf8(std::string_view text, size_t at) {
   const auto lead = static_cast<uint8_t>(text[at]);
   if (lead < 0x80) return {lead, 1};
-  const auto* row = std::find_if(std::begin(kLeads), std::end(kLeads), [&](const auto& r) { return lead <= r.last; });
-  if (row == std::end(kLeads) || lead < row->first) return {kReplacement, 1};
-  char32_t code_point = lead & (0x3FU >> row->continuations);
+  const Utf8Lead* row = find_utf8_lead(lead);
+  if (row == nullptr) return {kReplacement, 1};
+  const size_t continuations = row->length - size_t{1};
+  char32_t code_point = lead & (0x3FU >> continuations);
   uint8_t least = row->second_least, most = row->second_most;
-  for (size_t i = 1; i <= row->continuations; ++i) {
+  for (size_t i = 1; i <= continuations; ++i) {
     const uint8_t byte = at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : uint8_t{0};
     if (byte < least || byte > most) return {kReplacement, i};
     code_point = code_point << 6 | (byte & 0x3FU);
     least = 0x80;
     most = 0xBF;
   }
-  return {code_point, row->continuations + size_t{1}};
+  return {code_point, row->length};
 }
 
 Decoded decode_utf8_before(std::string_view text, size_t end) {
@@ -51,11 +43,10 @@ size_t complete_utf8(std::string_view text) {
   for (size_t size = 1; size < kLongest && size <= text.size(); ++size) {
     const size_t at = text.size() - size;
     if (is_continuation(text[at])) continue;
-    const auto lead = static_cast<uint8_t>(text[at]);
-    const auto* row = std::find_if(std::begin(kLeads), std::end(kLeads), [&](const auto& r) { return lead <= r.last; });
-    if (row == std::end(kLeads) || lead < row->first) break;  // ASCII, or a byte that starts nothing
-    // Only the bytes that are there can be wrong; what is wrong does not wait.
-    return row->continuations >= size && decode_utf8(text, at).size == size ? at : text.size();
+    const Utf8Lead* row = find_utf8_lead(static_cast<uint8_t>(text[at]));
+    if (row == nullptr) break;  // no character begins here
+    // A character waits for bytes that are missing, unless one of those that are there is wrong already.
+    return row->length > size && decode_utf8(text, at).size == size ? at : text.size();
   }
   return text.size();
 }
