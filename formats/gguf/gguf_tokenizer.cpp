@@ -4,21 +4,14 @@
 #include <string_view>
 
 #include "formats/bpe_tokenizer.h"
+#include "formats/gguf/gguf_keys.h"
 #include "formats/text.h"
 
 namespace lathe {
 namespace {
 
-constexpr const char* kTokens = "tokenizer.ggml.tokens";
-constexpr const char* kMerges = "tokenizer.ggml.merges";
-constexpr const char* kTypes = "tokenizer.ggml.token_type";
-constexpr const char* kPre = "tokenizer.ggml.pre";
-
-// Types of tokens. Control tokens are no text; tokens of the user are text that is matched before anything else.
-constexpr int64_t kControl = 3;
-constexpr int64_t kUserDefined = 4;
-
-/// What tokenizer.ggml.pre names. GGUF files do not store the normalizer: it is that of the models of the name.
+/// What tokenizer.ggml.pre names. GGUF files do not store the normalizer and whether whole words come before merges:
+/// both are those of the models that a name stands for. Of several names for one tokenizer the first is written.
 struct PreRow {
   std::string_view name;
   BpeSplit split;
@@ -34,66 +27,68 @@ constexpr PreRow kPres[] = {
 };
 
 const PreRow& pre_of(const GgufFile& file) {
-  if (!file.has(kPre)) {
-    if (file.text("general.architecture") == "gpt2") return kPres[0];
-    fail(Errc::unsupported, message(file.path(), ": ", kPre,
+  if (!file.has(gguf_key::kPreTokenizer)) {
+    if (file.text(gguf_key::kArchitecture) == "gpt2") return kPres[0];
+    fail(Errc::unsupported, message(file.path(), ": ", gguf_key::kPreTokenizer,
                                     " is absent, so that how text is cut is not known; supported without it is the ",
                                     "architecture gpt2"));
   }
-  const std::string& name = file.text(kPre);
+  const std::string& name = file.text(gguf_key::kPreTokenizer);
   for (const PreRow& row : kPres) {
     if (row.name == name) return row;
   }
   std::string names;
   for (const PreRow& row : kPres) names.append(names.empty() ? "" : ", ").append(row.name);
-  fail(Errc::unsupported, message(file.path(), ": ", kPre, " is \"", printable(name), "\", supported are ", names));
+  fail(Errc::unsupported,
+       message(file.path(), ": ", gguf_key::kPreTokenizer, " is \"", printable(name), "\", supported are ", names));
 }
 
-uint32_t id_or_none(const GgufFile& file, std::string_view name, size_t tokens) {
-  const std::string key = message("tokenizer.ggml.", name, "_token_id");
+uint32_t id_or_none(const GgufFile& file, const char* key, size_t tokens) {
   return file.has(key) ? static_cast<uint32_t>(file.integer(key, 0, tokens - 1)) : kNoToken;
 }
 
 void read_added_tokens(const GgufFile& file, TokenizerSpec& spec) {
-  const std::vector<int64_t>& types = file.integers_or_none(kTypes);
+  const std::vector<int64_t>& types = file.integers_or_none(gguf_key::kTokenTypes);
   if (types.empty()) return;
   if (types.size() != spec.vocabulary.size()) {
-    fail(Errc::malformed, message(file.path(), ": ", kTypes, " has ", types.size(), " elements, ", kTokens, " has ",
-                                  spec.vocabulary.size()));
+    fail(Errc::malformed, message(file.path(), ": ", gguf_key::kTokenTypes, " has ", types.size(), " elements, ",
+                                  gguf_key::kTokens, " has ", spec.vocabulary.size()));
   }
   for (uint32_t id = 0; id < types.size(); ++id) {
-    if (types[id] != kControl && types[id] != kUserDefined) continue;
+    if (types[id] != kGgufControlToken && types[id] != kGgufUserToken) continue;
     if (spec.vocabulary[id].empty()) {
-      fail(Errc::malformed, message(file.path(), ": ", kTokens, "[", id, "] is empty, and its type ", types[id]));
+      fail(Errc::malformed,
+           message(file.path(), ": ", gguf_key::kTokens, "[", id, "] is empty, and its type ", types[id]));
     }
-    spec.added_tokens.push_back({.id = id, .content = spec.vocabulary[id], .special = types[id] == kControl});
+    spec.added_tokens.push_back({.id = id, .content = spec.vocabulary[id], .special = types[id] == kGgufControlToken});
   }
 }
 
 void read_merges(const GgufFile& file, const Vocabulary& vocabulary, TokenizerSpec& spec) {
-  const std::vector<std::string>& merges = file.strings(kMerges);
+  const std::vector<std::string>& merges = file.strings(gguf_key::kMerges);
   spec.merges.reserve(merges.size());
   for (const std::string& merge : merges) {
     spec.merges.push_back(
-        find_merge(vocabulary, merge, message(file.path(), ": ", kMerges, "[", spec.merges.size(), "]")));
+        find_merge(vocabulary, merge, message(file.path(), ": ", gguf_key::kMerges, "[", spec.merges.size(), "]")));
   }
 }
 
 void read_special_ids(const GgufFile& file, const PreRow& pre, TokenizerSpec& spec) {
   const size_t tokens = spec.vocabulary.size();
-  spec.begin_id = id_or_none(file, "bos", tokens);
-  spec.end_id = id_or_none(file, "eos", tokens);
-  const uint32_t pad = id_or_none(file, "padding", tokens);
+  spec.begin_id = id_or_none(file, gguf_key::kBeginId, tokens);
+  spec.end_id = id_or_none(file, gguf_key::kEndId, tokens);
+  const uint32_t pad = id_or_none(file, gguf_key::kPaddingId, tokens);
   spec.pad_id = pad != kNoToken ? pad : spec.end_id != kNoToken ? spec.end_id : 0;
-  spec.add_begin = file.boolean("tokenizer.ggml.add_bos_token", pre.adds_begin);
+  spec.add_begin = file.boolean(gguf_key::kAddsBegin, pre.adds_begin);
   if (spec.add_begin && spec.begin_id == kNoToken) {
-    fail(Errc::malformed, message(file.path(), ": tokenizer.ggml.add_bos_token is true, but there is no ",
-                                  "tokenizer.ggml.bos_token_id"));
+    fail(Errc::malformed,
+         message(file.path(), ": ", gguf_key::kAddsBegin, " is true, but there is no ", gguf_key::kBeginId));
   }
-  if (file.boolean("tokenizer.ggml.add_eos_token", false)) {
-    fail(Errc::unsupported, message(file.path(), ": tokenizer.ggml.add_eos_token is true, supported is false"));
+  if (file.boolean(gguf_key::kAddsEnd, false)) {
+    fail(Errc::unsupported, message(file.path(), ": ", gguf_key::kAddsEnd, " is true, supported is false"));
   }
-  for (const uint32_t id : {spec.end_id, id_or_none(file, "eot", tokens), id_or_none(file, "eom", tokens)}) {
+  for (const uint32_t id : {spec.end_id, id_or_none(file, gguf_key::kTurnEndId, tokens),
+                            id_or_none(file, gguf_key::kMessageEndId, tokens)}) {
     if (id != kNoToken) add_stop(spec, id);
   }
   add_known_stops(spec);
@@ -102,9 +97,9 @@ void read_special_ids(const GgufFile& file, const PreRow& pre, TokenizerSpec& sp
 }  // namespace
 
 TokenizerSpec read_gguf_tokenizer(const GgufFile& file) {
-  const std::string& model = file.text("tokenizer.ggml.model");
-  if (model != "gpt2") {
-    fail(Errc::unsupported, message(file.path(), ": tokenizer.ggml.model is \"", printable(model),
+  const std::string& model = file.text(gguf_key::kTokenizerModel);
+  if (model != gguf_key::kByteBpe) {
+    fail(Errc::unsupported, message(file.path(), ": ", gguf_key::kTokenizerModel, " is \"", printable(model),
                                     "\", supported is \"gpt2\" (byte-level BPE)"));
   }
   const PreRow& pre = pre_of(file);
@@ -112,22 +107,28 @@ TokenizerSpec read_gguf_tokenizer(const GgufFile& file) {
   spec.split = pre.split;
   spec.nfc = pre.nfc;
   spec.ignore_merges = pre.ignores_merges;
-  spec.add_prefix_space = file.boolean("tokenizer.ggml.add_space_prefix", false);
-  Vocabulary vocabulary(message(file.path(), ": ", kTokens));
-  for (const std::string& token : file.strings(kTokens)) {
+  spec.add_prefix_space = file.boolean(gguf_key::kAddsSpace, false);
+  Vocabulary vocabulary(message(file.path(), ": ", gguf_key::kTokens));
+  for (const std::string& token : file.strings(gguf_key::kTokens)) {
     vocabulary.add(static_cast<uint32_t>(spec.vocabulary.size()), token);
     spec.vocabulary.push_back(token);
   }
-  if (spec.vocabulary.empty()) fail(Errc::malformed, message(file.path(), ": ", kTokens, " is empty"));
+  if (spec.vocabulary.empty()) fail(Errc::malformed, message(file.path(), ": ", gguf_key::kTokens, " is empty"));
   read_merges(file, vocabulary, spec);
-  check_merges_differ(spec, message(file.path(), ": ", kMerges));
+  check_merges_differ(spec, message(file.path(), ": ", gguf_key::kMerges));
   read_added_tokens(file, spec);
   read_special_ids(file, pre, spec);
-  const std::string context = message(file.text("general.architecture"), ".context_length");
+  const std::string context = gguf_key::of_model(file.text(gguf_key::kArchitecture), gguf_key::kContext);
   spec.max_length = static_cast<uint32_t>(file.integer(context, 1, kAnyLength, kAnyLength));
-  constexpr const char* kTemplate = "tokenizer.chat_template";
-  if (file.has(kTemplate)) read_chat_template(file.text(kTemplate), spec);
+  if (file.has(gguf_key::kChatTemplate)) read_chat_template(file.text(gguf_key::kChatTemplate), spec);
   return spec;
+}
+
+std::string_view gguf_pre_tokenizer(const TokenizerSpec& spec) {
+  for (const PreRow& row : kPres) {
+    if (row.split == spec.split && row.nfc == spec.nfc && row.ignores_merges == spec.ignore_merges) return row.name;
+  }
+  return {};
 }
 
 }  // namespace lathe

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "formats/gguf/gguf_keys.h"
+#include "formats/gguf/gguf_tokenizer.h"
 #include "formats/text.h"
 
 namespace lathe {
@@ -56,15 +58,15 @@ void add_rope(const GgufProgram& program, const GgufArchitectureRow& row, const 
                                     " numbers of a head; only whole heads can be exported"));
   }
   if (!(task.rope_theta > 0)) fail(Errc::unsupported, message(file, ": task: rope_theta is missing"));
-  const auto key = [&](const char* name) { return message(row.name, ".rope.", name); };
-  fields[key("dimension_count")] = u32(head_width, "rope.dimension_count");
-  fields[key("freq_base")] = static_cast<float>(task.rope_theta);
+  const auto key = [&](const char* name) { return gguf_key::of_model(row.name, name); };
+  fields[key(gguf_key::kRopeWidth)] = u32(head_width, "rope.dimension_count");
+  fields[key(gguf_key::kRopeBase)] = static_cast<float>(task.rope_theta);
   std::vector<float> found = rope_factors(program, task.rope_theta, head_width);
   const bool is_plain = std::all_of(found.begin(), found.end(), [](float factor) { return is_near(factor, 1); });
   if (is_plain) return;
   if (std::all_of(found.begin(), found.end(), [&](float factor) { return is_near(factor, found[0]); })) {
-    fields[key("scaling.type")] = std::string("linear");
-    fields[key("scaling.factor")] = found[0];
+    fields[key(gguf_key::kRopeScaling)] = std::string("linear");
+    fields[key(gguf_key::kRopeFactor)] = found[0];
     return;
   }
   if (row.architecture != GgufArchitecture::llama) {
@@ -79,40 +81,25 @@ void add_rope(const GgufProgram& program, const GgufArchitectureRow& row, const 
 
 void add_attention(const GgufProgram& program, const GgufArchitectureRow& row, const std::string& file,
                    uint64_t head_width, uint64_t width, GgufFields& fields) {
-  const auto key = [&](const char* name) { return message(row.name, ".attention.", name); };
-  fields[key("head_count")] = u32(program.heads, "heads");
-  fields[key("head_count_kv")] = u32(program.kv_heads, "heads of keys");
+  const auto key = [&](const char* name) { return gguf_key::of_model(row.name, name); };
+  fields[key(gguf_key::kHeads)] = u32(program.heads, "heads");
+  fields[key(gguf_key::kKeyHeads)] = u32(program.kv_heads, "heads of keys");
   if (row.architecture == GgufArchitecture::gpt2) {
-    fields[key("layer_norm_epsilon")] = program.epsilon;
+    fields[key(gguf_key::kLayerNormEpsilon)] = program.epsilon;
     if (program.kv_heads != program.heads || head_width * program.heads != width) {
       fail(Errc::unsupported, message(file, ": gpt2 in GGUF has heads of ", width / program.heads, " numbers alone"));
     }
     return;
   }
-  fields[key("layer_norm_rms_epsilon")] = program.epsilon;
-  fields[key("key_length")] = u32(head_width, "head width");
-  fields[key("value_length")] = u32(head_width, "head width");
+  fields[key(gguf_key::kRmsNormEpsilon)] = program.epsilon;
+  fields[key(gguf_key::kKeyWidth)] = u32(head_width, "head width");
+  fields[key(gguf_key::kValueWidth)] = u32(head_width, "head width");
   if (program.window == 0) return;
   if (row.architecture != GgufArchitecture::llama) {
     fail(Errc::unsupported, message(file, ": a window of ", program.window, " tokens; GGUF has none for ", row.name));
   }
-  fields[key("sliding_window")] = u32(program.window, "window");
+  fields[key(gguf_key::kWindow)] = u32(program.window, "window");
 }
-
-struct SplitName {
-  BpeSplit split;
-  const char* name;  // tokenizer.ggml.pre
-};
-constexpr std::array<SplitName, 5> kSplits = {{{BpeSplit::gpt2, "gpt-2"},
-                                               {BpeSplit::llama3, "llama-bpe"},
-                                               {BpeSplit::qwen2, "qwen2"},
-                                               {BpeSplit::smollm, "smollm"},
-                                               {BpeSplit::none, "default"}}};
-
-constexpr int32_t kNormalToken = 1;
-constexpr int32_t kControlToken = 3;
-constexpr int32_t kUserToken = 4;
-constexpr int32_t kUnusedToken = 5;
 
 /// A text inside single quotes of the template language.
 std::string template_text(std::string_view text) {
@@ -149,16 +136,24 @@ std::string llama3_template(const TokenizerSpec& spec) {
                  "assistant", kBody, "' }}{% endif %}");
 }
 
+std::string pre_tokenizer(const TokenizerSpec& spec, const std::string& file) {
+  const std::string_view name = gguf_pre_tokenizer(spec);
+  if (!name.empty()) return std::string(name);
+  fail(Errc::unsupported, message(file, ": tokenizer: no name in ", gguf_key::kPreTokenizer,
+                                  " stands for the way in which it splits, normalizes and merges text, so that a GGUF "
+                                  "file would be read with another one"));
+}
+
 void add_special_ids(const TokenizerSpec& spec, GgufFields& fields) {
-  const auto add = [&](const char* name, uint32_t id) {
-    if (id != kNoToken && id < spec.vocabulary.size()) fields[message("tokenizer.ggml.", name)] = id;
+  const auto add = [&](const char* key, uint32_t id) {
+    if (id != kNoToken && id < spec.vocabulary.size()) fields[key] = id;
   };
-  add("bos_token_id", spec.begin_id);
+  add(gguf_key::kBeginId, spec.begin_id);
   const uint32_t end = spec.end_id != kNoToken || spec.stop_ids.empty() ? spec.end_id : spec.stop_ids.front();
-  add("eos_token_id", end);
-  add("padding_token_id", spec.pad_id);
+  add(gguf_key::kEndId, end);
+  add(gguf_key::kPaddingId, spec.pad_id);
   const auto other = std::find_if(spec.stop_ids.begin(), spec.stop_ids.end(), [&](uint32_t id) { return id != end; });
-  if (other != spec.stop_ids.end()) add("eot_token_id", *other);
+  if (other != spec.stop_ids.end()) add(gguf_key::kTurnEndId, *other);
 }
 
 }  // namespace
@@ -185,15 +180,15 @@ GgufFields gguf_model_fields(const GgufProgram& program, const GgufArchitectureR
   }
   const uint64_t head_width = q_rows / program.heads;
   GgufFields fields;
-  const auto key = [&](const char* name) { return message(row.name, ".", name); };
-  fields["general.architecture"] = std::string(row.name);
-  fields["general.type"] = std::string("model");
-  fields["general.quantization_version"] = uint32_t{2};
-  fields[key("vocab_size")] = u32(table[0], "vocabulary");
-  fields[key("block_count")] = u32(program.layers, "layers");
-  fields[key("context_length")] = task.context;
-  fields[key("embedding_length")] = u32(table[1], "width");
-  fields[key("feed_forward_length")] = u32(rows_of_all(program, "blk.{}.ffn_up.weight", file), "neurons");
+  const auto key = [&](const char* name) { return gguf_key::of_model(row.name, name); };
+  fields[gguf_key::kArchitecture] = std::string(row.name);
+  fields[gguf_key::kModelType] = std::string("model");
+  fields[gguf_key::kQuantizationVersion] = uint32_t{2};
+  fields[key(gguf_key::kVocabularySize)] = u32(table[0], "vocabulary");
+  fields[key(gguf_key::kLayers)] = u32(program.layers, "layers");
+  fields[key(gguf_key::kContext)] = task.context;
+  fields[key(gguf_key::kWidth)] = u32(table[1], "width");
+  fields[key(gguf_key::kNeurons)] = u32(rows_of_all(program, "blk.{}.ffn_up.weight", file), "neurons");
   add_attention(program, row, file, head_width, table[1], fields);
   if (!is_gpt2) add_rope(program, row, task, file, head_width, fields, factors);
   return fields;
@@ -207,28 +202,27 @@ GgufFields gguf_tokenizer_fields(const TokenizerSpec& spec, uint64_t rows, const
     fail(Errc::malformed, message(file, ": ", spec.vocabulary.size(), " tokens, and the token table has ", rows));
   }
   GgufStrings tokens = spec.vocabulary;
-  std::vector<int32_t> types(tokens.size(), kNormalToken);
+  std::vector<int32_t> types(tokens.size(), kGgufNormalToken);
   for (const AddedToken& token : spec.added_tokens) {
-    if (token.id < types.size()) types[token.id] = token.special ? kControlToken : kUserToken;
+    if (token.id < types.size()) types[token.id] = token.special ? kGgufControlToken : kGgufUserToken;
   }
   for (uint64_t id = tokens.size(); id < rows; ++id) tokens.push_back(message("[PAD", id, "]"));
-  types.resize(rows, kUnusedToken);
+  types.resize(rows, kGgufUnusedToken);
   GgufStrings merges;
   for (const BpeMerge& merge : spec.merges) {
     merges.push_back(message(spec.vocabulary[merge.left], " ", spec.vocabulary[merge.right]));
   }
   GgufFields fields;
-  fields["tokenizer.ggml.model"] = std::string("gpt2");
-  fields["tokenizer.ggml.pre"] = std::string(
-      std::find_if(kSplits.begin(), kSplits.end(), [&](const SplitName& s) { return s.split == spec.split; })->name);
-  fields["tokenizer.ggml.tokens"] = std::move(tokens);
-  fields["tokenizer.ggml.token_type"] = std::move(types);
-  fields["tokenizer.ggml.merges"] = std::move(merges);
-  fields["tokenizer.ggml.add_bos_token"] = spec.add_begin;
-  fields["tokenizer.ggml.add_space_prefix"] = spec.add_prefix_space;
+  fields[gguf_key::kTokenizerModel] = std::string(gguf_key::kByteBpe);
+  fields[gguf_key::kPreTokenizer] = pre_tokenizer(spec, file);
+  fields[gguf_key::kTokens] = std::move(tokens);
+  fields[gguf_key::kTokenTypes] = std::move(types);
+  fields[gguf_key::kMerges] = std::move(merges);
+  fields[gguf_key::kAddsBegin] = spec.add_begin;
+  fields[gguf_key::kAddsSpace] = spec.add_prefix_space;
   add_special_ids(spec, fields);
-  if (spec.chat == ChatForm::chatml) fields["tokenizer.chat_template"] = chatml_template(spec);
-  if (spec.chat == ChatForm::llama3) fields["tokenizer.chat_template"] = llama3_template(spec);
+  if (spec.chat == ChatForm::chatml) fields[gguf_key::kChatTemplate] = chatml_template(spec);
+  if (spec.chat == ChatForm::llama3) fields[gguf_key::kChatTemplate] = llama3_template(spec);
   return fields;
 }
 

@@ -98,6 +98,48 @@ TEST_CASE("the tokenizer of an exported decoder is the one of the artifact", "[c
   CHECK_THAT(file.text("tokenizer.chat_template"), Catch::Matchers::Contains("It\\'s a \\\\ test"));
 }
 
+TEST_CASE("every kind of tokenizer that is exported is read back as it was", "[compress][gguf]") {
+  struct Kind {
+    BpeSplit split;
+    bool nfc;
+    bool ignore_merges;
+    const char* name;  // in the file
+  };
+  const auto kind = GENERATE(values<Kind>({{BpeSplit::gpt2, false, false, "gpt-2"},
+                                           {BpeSplit::llama3, false, true, "llama-bpe"},
+                                           {BpeSplit::qwen2, true, false, "qwen2"},
+                                           {BpeSplit::smollm, false, false, "smollm"}}));
+  CAPTURE(kind.name);
+  const TempDir dir;
+  TinyDecoder decoder;
+  decoder.tokenizer.split = kind.split;
+  decoder.tokenizer.nfc = kind.nfc;
+  decoder.tokenizer.ignore_merges = kind.ignore_merges;
+  decoder.tokenizer.add_prefix_space = GENERATE(false, true);
+  export_file(decoder.write(dir / "m.lathe"), dir / "out.gguf");
+  CHECK(GgufFile(dir / "out.gguf").text("tokenizer.ggml.pre") == kind.name);
+  const TokenizerSpec back = open_source(dir / "out.gguf", false).tokenizer;
+  CHECK(back.split == kind.split);
+  CHECK(back.nfc == kind.nfc);
+  CHECK(back.ignore_merges == kind.ignore_merges);
+  CHECK(back.add_prefix_space == decoder.tokenizer.add_prefix_space);
+  CHECK(back.vocabulary == decoder.tokenizer.vocabulary);
+  CHECK(back.merges == decoder.tokenizer.merges);
+}
+
+TEST_CASE("a tokenizer that GGUF has no name for is not exported", "[compress][gguf]") {
+  const TempDir dir;
+  TinyDecoder decoder;
+  SECTION("because it does not split text") { decoder.tokenizer.split = BpeSplit::none; }
+  SECTION("because it normalizes text as no model of its name does") {
+    decoder.tokenizer.split = BpeSplit::gpt2;
+    decoder.tokenizer.nfc = true;
+  }
+  const auto artifact = decoder.write(dir / "m.lathe");
+  expect_error(Errc::unsupported, {"m.lathe", "tokenizer.ggml.pre"}, [&] { export_file(artifact, dir / "out.gguf"); });
+  CHECK_FALSE(std::filesystem::exists(dir / "out.gguf"));
+}
+
 TEST_CASE("tokens are filled up to the rows of the table of an exported decoder", "[compress][gguf]") {
   const TempDir dir;
   TinyDecoder decoder;
