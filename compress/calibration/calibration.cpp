@@ -9,7 +9,8 @@
 namespace lathe {
 namespace {
 
-constexpr size_t kKeptBytes = size_t{768} << 20;  // of values that one track keeps
+constexpr size_t kMinKeptBytes = size_t{96} << 20;  // of values that one track may keep
+constexpr size_t kMaxKeptBytes = size_t{768} << 20;
 
 // Values that are given or written before the op and read by it or after it.
 std::vector<uint32_t> live_values(const Program& program, size_t op) {
@@ -43,6 +44,17 @@ double rounding_error(const float* x, size_t rows, size_t width) {
     sum += step * step / 12.0;
   }
   return sum;
+}
+
+// What one track may keep: as many bytes as the linear weights take in f32, between the two bounds. So memory follows
+// the size of the model and not that of the samples.
+size_t kept_bytes(const Program& original) {
+  size_t weights = 0;
+  for (const Op& op : original.ops) {
+    if (!op.is<ops::Linear>()) continue;
+    weights += original.values[op.inputs[0]].shape.size() * original.values[op.output].shape.size();
+  }
+  return std::clamp(weights * sizeof(float), kMinKeptBytes, kMaxKeptBytes);
 }
 
 }  // namespace
@@ -139,7 +151,7 @@ bool Calibration::fits(const Program& original, size_t op) const {
   for (const uint32_t id : live_values(original, op)) {
     floats += original.values[id].shape.size() * samples_.rows(original.values[id].rows);
   }
-  return floats * sizeof(float) <= kKeptBytes;
+  return floats * sizeof(float) <= kept_bytes(original);
 }
 
 void Calibration::run_to(const Program& original, const Program& compressed, size_t op, bool keep, const Look& look) {
