@@ -42,6 +42,10 @@ void invert_lower_triangle(DoubleMatrixRef l) {
 
 void use_one_blas_thread() { openblas_set_num_threads(1); }
 
+void add_scaled(size_t count, float factor, const float* from, float* to) {
+  cblas_saxpy(static_cast<int>(count), factor, from, 1, to, 1);
+}
+
 double quadratic_form(const Matrix& e, const std::vector<double>& gram) {
   if (gram.empty()) return view(e).cast<double>().squaredNorm();
   const auto moments = square(gram, e.cols);
@@ -70,7 +74,8 @@ bool factor_of_inverse(DoubleMatrixRef a) {
 
 bool solve_rows(DoubleMatrixRef a, DoubleMatrixRef rows) {
   use_one_blas_thread();
-  const Eigen::LLT<DoubleMatrixRef> factor(a);
+  Eigen::Ref<Eigen::MatrixXd> columns = a.transpose();  // the same matrix, in the order in which Eigen is faster
+  const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(columns);
   if (factor.info() != Eigen::Success || !a.allFinite()) return false;
   factor.solveInPlace(rows.transpose());
   return rows.allFinite();

@@ -53,6 +53,9 @@ inline Eigen::Map<const Eigen::VectorXd> vector_view(const std::vector<double>& 
   return {values.data(), static_cast<Eigen::Index>(values.size())};
 }
 
+/// Adds factor * from to `to`, both of `count` values. OpenBLAS is twice as fast here as Eigen's loops are without AVX.
+void add_scaled(size_t count, float factor, const float* from, float* to);
+
 /// tr(e gram e^T) with e [rows, n] and a symmetric gram [n, n]; an empty gram stands for the identity.
 double quadratic_form(const Matrix& e, const std::vector<double>& gram);
 

@@ -29,7 +29,7 @@ class RowSwaps {
       const float removed = values[out];
       const float cost = removed * (diagonal_[out] * removed - 2 * gradient[out]);
       std::copy(gradient, gradient + cols_, trial_.begin());
-      add_row(-removed, out);
+      add_scaled(cols_, -removed, problem_.gram.data() + out * cols_, trial_.data());
       const size_t in = best_to_revive(keep, out);
       if (in == cols_) return;
       const float value = problem_.grid.snap(row, in, -trial_[in] / diagonal_[in]);
@@ -39,7 +39,7 @@ class RowSwaps {
       values[out] = 0;
       keep[in] = 1;
       values[in] = value;
-      add_row(value, in);
+      add_scaled(cols_, value, problem_.gram.data() + in * cols_, trial_.data());
       std::copy(trial_.begin(), trial_.end(), gradient);
     }
   }
@@ -47,11 +47,6 @@ class RowSwaps {
  private:
   static constexpr size_t kLeastShare = 4;    // one swap for every four columns at most
   static constexpr float kLeastGain = 1e-3f;  // relative to the cost; rounding errors could undo smaller gains for ever
-
-  // The trial gradient after weight `col` has changed by `change`.
-  void add_row(float change, size_t col) {
-    view(trial_.data(), 1, cols_) += change * view(problem_.gram.data() + col * cols_, 1, cols_);
-  }
 
   size_t cheapest_to_drop(const float* values, const uint8_t* keep, const float* gradient) const {
     size_t best = cols_;
