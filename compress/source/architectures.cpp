@@ -4,6 +4,12 @@
 #include <array>
 
 namespace lathe {
+
+// Each stands in its own file of architectures/.
+namespace architectures_detail {
+extern const Architecture kBert, kLlama, kMistral, kQwen2, kQwen3, kGpt2;
+}
+
 namespace {
 
 using namespace architectures_detail;

@@ -54,13 +54,6 @@ namespace architectures_detail {
 inline constexpr uint64_t kMaxLayers = 1000;
 inline constexpr uint64_t kMaxHidden = 65536;
 inline constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;
-
-extern const Architecture kBert;
-extern const Architecture kLlama;
-extern const Architecture kMistral;
-extern const Architecture kQwen2;
-extern const Architecture kQwen3;
-extern const Architecture kGpt2;
 }  // namespace architectures_detail
 
 }  // namespace lathe

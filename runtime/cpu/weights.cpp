@@ -24,7 +24,7 @@ const Kernel* first_of_level(std::span<const Kernel* const> table, Isa isa) {
 
 IntegerFormat format_of(const Encoding& encoding) {
   const bool sparse = encoding.sparsity == Sparsity::bitmask;
-  if (encoding.values == ValueType::int8) return sparse ? IntegerFormat::int8_bitmask : IntegerFormat::int8_dense;
+  if (encoding.group == 0) return sparse ? IntegerFormat::int8_bitmask : IntegerFormat::int8_dense;
   return sparse ? IntegerFormat::int4_bitmask : IntegerFormat::int4_dense;
 }
 
@@ -90,7 +90,7 @@ void LinearWeight::pack_integer(const KernelSet& kernels, PackedMemory& memory, 
   std::vector<uint8_t> group_scales;
   IntegerWeight source{integers.data(), outputs_, inputs_, nullptr, 0};
   IntegerFormat format = format_of(weight.encoding);
-  if (weight.encoding.values == ValueType::int4) {
+  if (weight.encoding.group != 0) {
     group_scales = unpack_group_scales(weight);
     source.group_scales = group_scales.data();
     source.group = weight.encoding.group;

@@ -256,6 +256,9 @@ constexpr ClassifierHead kHead = {kClassifier, attach_classifier, stored_name};
 
 }  // namespace
 
-const Architecture architectures_detail::kBert = {"bert", build, is_ignorable, &kHead};
+namespace architectures_detail {
+extern const Architecture kBert;
+const Architecture kBert = {"bert", build, is_ignorable, &kHead};
+}  // namespace architectures_detail
 
 }  // namespace lathe

@@ -141,6 +141,9 @@ bool is_ignorable(std::string_view tensor, const Task&) {
 
 }  // namespace
 
-const Architecture architectures_detail::kGpt2 = {"gpt2", build, is_ignorable, nullptr};
+namespace architectures_detail {
+extern const Architecture kGpt2;
+const Architecture kGpt2 = {"gpt2", build, is_ignorable, nullptr};
+}  // namespace architectures_detail
 
 }  // namespace lathe

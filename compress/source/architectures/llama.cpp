@@ -190,6 +190,7 @@ bool is_ignorable(std::string_view tensor, const Task&) { return tensor.ends_wit
 }  // namespace
 
 namespace architectures_detail {
+extern const Architecture kLlama, kMistral, kQwen2, kQwen3;
 const Architecture kLlama = {"llama", build, is_ignorable, nullptr};
 const Architecture kMistral = {"mistral", build, is_ignorable, nullptr};
 const Architecture kQwen2 = {"qwen2", build, is_ignorable, nullptr};
