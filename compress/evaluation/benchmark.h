@@ -36,7 +36,8 @@ struct DecoderCase {
   uint32_t batch = 1;     // sequences that are run together
   CacheType cache = CacheType::f16;
 };
-/// As above. Throws Error{usage} for a model that does not generate, or when a sequence would be longer than it takes.
+/// Times decoders in turn, one case for each model. Throws Error{usage} for a model that does not generate, or when a
+/// sequence would be longer than the model takes.
 std::vector<SpeedCase> measure_decoders(const std::vector<const Model*>& models, const DecoderCase& what,
                                         uint32_t threads, const BenchmarkOptions& options);
 

@@ -52,7 +52,7 @@ void add_fidelity_texts(const SourceModel& source, const ProofRequest& request, 
   }
   proof.made_up = make_samples(source, made_up).batch;
   if (!found.from.empty()) proof.notes.push_back(message("fidelity: no text is left in ", found.from));
-  proof.notes.push_back(
+  proof.notes.emplace_back(
       "fidelity is measured on made-up token sequences: give --texts FILE or --eval to use real text");
 }
 
@@ -80,7 +80,7 @@ void add_language(const SourceModel& source, const ProofRequest& request, const 
     proof.language = read_language_data(file, Tokenizer(source.tokenizer), windows);
     measured_on(file.file_name());
     if (file.content_hash() == calibration.content_hash) {
-      proof.notes.push_back("calibration used the same text, which proves less: give another one");
+      proof.notes.emplace_back("calibration used the same text, which proves less: give another one");
     }
     return;
   }
@@ -98,7 +98,7 @@ void add_language(const SourceModel& source, const ProofRequest& request, const 
   const auto length = static_cast<uint32_t>(windows.length(0));
   proof.language = LanguageData{"", length, std::move(windows)};
   proof.language_is_made_up = true;
-  proof.notes.push_back("predictions are compared on made-up token sequences: give --eval lm:FILE to use real text");
+  proof.notes.emplace_back("predictions are compared on made-up token sequences: give --eval lm:FILE to use real text");
 }
 
 }  // namespace

@@ -46,8 +46,9 @@ struct SourceModel {
 /// that is not in kArchitectures.
 SourceModel open_source(const std::filesystem::path& path, bool allow_requantize);
 
-/// How a weight is used, which decides how it may be compressed. A head is the linear weight behind an output with a
-/// row for each token (the logits of a decoder); an embedding may be used as a head, too, and is then an embedding.
+/// How a weight is used, which decides how it may be compressed. A head is the linear weight that gives an output
+/// with a row for each token (the logits of a decoder). An embedding that is also used as a head counts as an
+/// embedding.
 enum class WeightRole { linear, embedding, head, other };
 const char* role_name(WeightRole role);
 std::map<std::string, WeightRole> weight_roles(const Program& program);

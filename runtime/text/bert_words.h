@@ -27,7 +27,7 @@ struct Word {
   size_t code_points = 0;  // of text
 };
 
-/// The first word of `normalized` at or behind `at`; moves `at` behind it.
+/// The first word of `normalized` that begins at byte `at` or later; moves `at` to the end of that word.
 Word next_word(std::string_view normalized, size_t& at);
 
 }  // namespace lathe::text

@@ -70,7 +70,7 @@ void read_added_tokens(ByteReader& reader, const FlagRow<AddedToken> (&flags)[kR
 /// the one before it; bits 0-3 count the bytes that follow, where 15 stands for a u16 with the count; bit 7 is the
 /// caller's. Words of one script and numbered tokens share their beginning.
 void write_stem(std::string_view stem, std::string_view previous, uint8_t bit7, ByteWriter& writer);
-/// The rest of a token behind `head`, the byte in front: turns `stem` from the token before it into this one.
+/// Reads what follows a token's first byte, `head`. `stem` is the token before it, and becomes this token.
 void read_stem(ByteReader& reader, uint8_t head, uint32_t id, std::string& stem);
 
 }  // namespace lathe::detail
