@@ -1,14 +1,19 @@
 // Eight bits, two's complement.
 
-#include <cstring>
+#include <algorithm>
 
 #include "formats/artifact/values/value_codec.h"
 
 namespace lathe::values {
 namespace {
 
-void load(const std::byte* packed, uint64_t count, int8_t* values) { std::memcpy(values, packed, count); }
-void store(const int8_t* values, uint64_t count, std::byte* packed) { std::memcpy(packed, values, count); }
+void load(const std::byte* packed, uint64_t count, int8_t* values) {
+  std::transform(packed, packed + count, values, [](std::byte byte) { return std::to_integer<int8_t>(byte); });
+}
+
+void store(const int8_t* values, uint64_t count, std::byte* packed) {
+  std::transform(values, values + count, packed, [](int8_t value) { return static_cast<std::byte>(value); });
+}
 
 }  // namespace
 
