@@ -30,12 +30,10 @@ IntegerFormat format_of(const Encoding& encoding) {
 
 std::vector<uint8_t> unpack_group_scales(const EncodedTensor& t) {
   const uint64_t groups = group_count(t.encoding, t.cols());
-  const uint64_t row_bytes = ceil_div(groups, 2);
   std::vector<uint8_t> scales(t.rows() * groups);
   for (uint64_t row = 0; row < t.rows(); ++row) {
     for (uint64_t g = 0; g < groups; ++g) {
-      const auto both = std::to_integer<uint8_t>(t.plane(Plane::group_scales)[row * row_bytes + g / 2]);
-      scales[row * groups + g] = g % 2 == 0 ? both & 15 : both >> 4;
+      scales[row * groups + g] = static_cast<uint8_t>(group_scale(t, row, g * t.encoding.group));
     }
   }
   return scales;
