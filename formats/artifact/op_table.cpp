@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "formats/artifact/named_values.h"
+
 namespace lathe {
 namespace {
 
@@ -236,13 +238,18 @@ constexpr std::array<Attributes, kOpKinds> each_kind(std::index_sequence<kinds..
 }
 constexpr std::array<Attributes, kOpKinds> kDefaults = each_kind(std::make_index_sequence<kOpKinds>());
 
-constexpr std::array<const char*, 5> kActivations = {"gelu", "gelu_tanh", "relu", "silu", "tanh"};
-constexpr std::array<const char*, 3> kPoolings = {"mean", "first", "max"};
+constexpr NamedValues<ActivationFunction, 5> kActivations = {{{ActivationFunction::gelu, "gelu"},
+                                                              {ActivationFunction::gelu_tanh, "gelu_tanh"},
+                                                              {ActivationFunction::relu, "relu"},
+                                                              {ActivationFunction::silu, "silu"},
+                                                              {ActivationFunction::tanh, "tanh"}}};
+constexpr NamedValues<Pooling, 3> kPoolings = {
+    {{Pooling::mean, "mean"}, {Pooling::first, "first"}, {Pooling::max, "max"}}};
 
 }  // namespace
 
-const char* activation_name(ActivationFunction function) { return kActivations[static_cast<size_t>(function)]; }
-const char* pooling_name(Pooling pooling) { return kPoolings[static_cast<size_t>(pooling)]; }
+const char* activation_name(ActivationFunction function) { return kActivations.name(function); }
+const char* pooling_name(Pooling pooling) { return kPoolings.name(pooling); }
 
 const char* op_name(const Attributes& attributes) {
   return std::visit([](const auto& op) { return row_of(op).name; }, attributes);
