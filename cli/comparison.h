@@ -8,14 +8,14 @@
 
 #include "cli/evaluation.h"
 #include "cli/speed.h"
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
 
 namespace lathe::cli {
 
 struct ComparisonRequest {
   std::vector<std::filesystem::path> files;  // the first is the reference
   std::vector<std::string> names;            // as many, or empty: the files' stems
-  std::optional<LabelledTask> task;          // absent: no accuracy
+  std::optional<LabelledTexts> task;         // absent: no accuracy
   std::vector<std::string> texts;            // empty: no fidelity to the first
   std::optional<std::string> language_file;  // of models that generate: the text for perplexity and predictions
   WindowArguments windows;

@@ -13,7 +13,7 @@ Gates make_gates(const CompressArguments& a) {
 
 ProofRequest make_proof_request(const CompressArguments& a) {
   ProofRequest request;
-  if (a.eval) request.task = parse_task_spec(*a.eval, "--eval");
+  if (a.eval) request.task = parse_eval_spec(*a.eval, "--eval");
   request.texts_file = a.texts.value_or("");
   request.first_texts = static_cast<uint32_t>(a.first);
   request.context = static_cast<uint32_t>(a.windows.context.value_or(0));

@@ -1,7 +1,7 @@
 #include "cli/compress_options.h"
 
 #include "compress/calibration/samples.h"
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
 
 namespace lathe::cli {
 namespace {
@@ -11,7 +11,7 @@ constexpr const char* kBounds = "Bounds (exit code 2 when one is missed; the art
 
 void add_proof_options(Options& options, CompressArguments& a) {
   options.group(kProof)
-      .text("eval", "TASK:FILE", task_spec_help(), a.eval)
+      .text("eval", "TASK:FILE", eval_spec_help(), a.eval)
       .text("texts", "FILE", "texts on which the artifact is compared with the original, one a line, or one text",
             a.texts)
       .integer("first", "N", "only the first N of them", 1, UINT32_MAX, a.first);

@@ -1,13 +1,13 @@
 #include "cli/evaluation.h"
 
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 
 namespace lathe::cli {
 
 Task task_of(const std::string& artifact_path) { return stored_task(Artifact::open(artifact_path)); }
 
-std::vector<std::string> fidelity_texts(const std::optional<std::string>& file, const std::optional<LabelledTask>& task,
-                                        uint64_t first) {
+std::vector<std::string> fidelity_texts(const std::optional<std::string>& file,
+                                        const std::optional<LabelledTexts>& task, uint64_t first) {
   std::vector<std::string> texts;
   if (file) {
     texts = read_lines(*file);

@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "cli/options.h"
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
+#include "compress/evaluation/fidelity.h"
 #include "compress/evaluation/language.h"
 
 namespace lathe::cli {
@@ -16,8 +17,8 @@ Task task_of(const std::string& artifact_path);
 
 /// The texts on which fidelity is measured: lines of `file`, or else those of the task, the first `first` of them
 /// (0: all). Empty when there is neither.
-std::vector<std::string> fidelity_texts(const std::optional<std::string>& file, const std::optional<LabelledTask>& task,
-                                        uint64_t first);
+std::vector<std::string> fidelity_texts(const std::optional<std::string>& file,
+                                        const std::optional<LabelledTexts>& task, uint64_t first);
 
 /// How a text is cut for perplexity.
 struct WindowArguments {

@@ -5,7 +5,7 @@
 
 #include "cli/terminal/signals.h"
 #include "cli/text.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "formats/json.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "cli/text.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 
@@ -11,8 +11,8 @@ namespace lathe::cli {
 namespace {
 
 struct Measured {
-  std::optional<TaskResult> task;
-  std::optional<TaskResult> reference;  // of the same text, where it was read too
+  std::optional<EvalResult> task;
+  std::optional<EvalResult> reference;  // of the same text, where it was read too
   std::optional<PredictionResult> predictions;
   uint32_t context = 0;
   size_t windows = 0;
@@ -23,7 +23,7 @@ Measured measure(const Model& model, const LanguageEvalRequest& request, Progres
   Measured result;
   std::optional<LanguageData> data;
   if (request.task) {
-    check_task_fits(*request.task, stored_task(artifact), request.file);
+    check_eval_fits(*request.task, stored_task(artifact), request.file);
     data = language_data(request.task->file, artifact, request.windows);
     result.context = data->length;
     result.windows = data->windows.sequences();
@@ -33,7 +33,7 @@ Measured measure(const Model& model, const LanguageEvalRequest& request, Progres
     result.task = language_result(*data, token_losses(session, *data, progress));
   }
   if (!request.against) return result;
-  const Model other = Model::open(*request.against);
+  const Model other = Model::open(*request.against, model.description().device);
   check_same_tokens(artifact, *other.artifact());
   if (request.texts) data = language_data(*request.texts, artifact, request.windows);
   Session reference(other, request.threads);
@@ -63,7 +63,7 @@ std::string with_error(double value, double error, int decimals) {
 std::string to_table(const LanguageEvalRequest& request, const Measured& measured) {
   std::string out;
   if (measured.task) {
-    const TaskMetric& perplexity = measured.task->main();
+    const EvalMetric& perplexity = measured.task->main();
     out += message(measured.task->task, " ", measured.task->file, " (", count_text(measured.task->items), " ",
                    measured.task->unit, " predicted in ", measured.windows, " windows of ", measured.context, ")\n");
     out +=

@@ -10,7 +10,7 @@ namespace lathe::cli {
 
 struct LanguageEvalRequest {
   std::string file;                    // path of the artifact
-  std::optional<TaskSpec> task;        // absent: no perplexity
+  std::optional<EvalSpec> task;        // absent: no perplexity
   std::optional<std::string> against;  // path of the artifact that is the reference; absent: no comparison
   std::optional<std::string> texts;    // path of the text to compare on; absent: the text of the task
   WindowArguments windows;

@@ -210,6 +210,11 @@ Options& Options::bytes(const std::string& name, const std::string& help, std::o
   });
 }
 
+Options& Options::device(DeviceChoice& target) {
+  return choice("device", "what runs the models (default cpu); auto takes a CUDA device where there is one",
+                kDeviceChoices, target);
+}
+
 Options& Options::operands(size_t minimum, size_t maximum, std::vector<std::string>& target) {
   min_operands_ = minimum;
   max_operands_ = maximum;

@@ -169,6 +169,7 @@ uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& 
   if (!grid.prompts.empty()) args.insert(args.end(), {"--prompt", largest(grid.prompts)});
   if (!grid.generated.empty()) args.insert(args.end(), {"--generate", largest(grid.generated)});
   if (grid.cache) args.insert(args.end(), {"--cache", kCacheTypes.name(*grid.cache)});
+  if (grid.device != DeviceChoice::cpu) args.insert(args.end(), {"--device", kDeviceChoices.name(grid.device)});
   if (grid.depth > 0) args.insert(args.end(), {"--depth", std::to_string(grid.depth)});
   if (*std::max_element(grid.threads.begin(), grid.threads.end()) > 0) {
     args.insert(args.end(), {"--threads", largest(grid.threads)});

@@ -8,7 +8,7 @@
 
 #include "cli/options.h"
 #include "compress/evaluation/benchmark.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 #include "compress/job/progress.h"
 
 namespace lathe::cli {
@@ -24,6 +24,7 @@ struct SpeedGrid {
   std::optional<CacheType> cache;       // of decoders; absent: f16
   std::vector<uint32_t> threads = {0};  // 0: all cores
   uint64_t runs = 0;                    // of each case; 0: as many as a second takes, at least 20 (of decoders 5)
+  DeviceChoice device = DeviceChoice::cpu;
 };
 
 /// --batch, --length, --prompt, --generate, --depth, --cache, --threads, --runs.

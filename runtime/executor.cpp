@@ -1,63 +1,49 @@
 #include "runtime/executor.h"
 
-#include <array>
-
 #include "formats/artifact/error.h"
 #include "runtime/cpu/executor.h"
+#include "runtime/cuda/executor.h"
 
 namespace lathe {
 namespace {
 
 struct DeviceRow {
-  Device device;
+  Device value;
   const char* name;
-  // Null for a device that has no executor in this build.
   std::unique_ptr<Executor> (*make)(const Program& program, const WeightLookup& weights);
   std::string (*instruction_set)();
 };
 
-// In the order of Device. An executor is a folder and a row.
-constexpr std::array kDevices = {
-    DeviceRow{Device::cpu, "cpu", cpu::make_executor, cpu::instruction_set},
-    DeviceRow{Device::cuda, "cuda", nullptr, nullptr},
-};
-static_assert(kDevices[0].device == Device::cpu && kDevices[1].device == Device::cuda);
-
-const DeviceRow& row_of(Device device) { return kDevices[static_cast<size_t>(device)]; }
-
-std::string names_of(bool runnable_only) {
-  std::string names;
-  for (const DeviceRow& row : kDevices) {
-    if (runnable_only && row.make == nullptr) continue;
-    names += (names.empty() ? "" : ", ") + std::string(row.name);
-  }
-  return names;
-}
-
-const DeviceRow& runnable_row(Device device) {
-  const DeviceRow& row = row_of(device);
-  if (row.make == nullptr) {
-    fail(Errc::unsupported,
-         message("device ", row.name, ": this build of Lathe cannot run models on it; it can on ", names_of(true)));
-  }
-  return row;
-}
+// An executor is a folder and a row.
+constexpr EnumTable<DeviceRow, 2> kDevices = {{
+    {Device::cpu, "cpu", cpu::make_executor, cpu::instruction_set},
+    {Device::cuda, "cuda", cuda::make_executor, cuda::instruction_set},
+}};
 
 }  // namespace
 
-const char* device_name(Device device) noexcept { return row_of(device).name; }
+const char* device_name(Device device) noexcept { return kDevices[device].name; }
 
-Device parse_device(const std::string& name) {
-  for (const DeviceRow& row : kDevices) {
-    if (name == row.name) return row.device;
+std::string ExecutorDescription::device_text() const {
+  const std::string name = device_name(device);
+  return hardware.empty() ? name : name + ": " + hardware;
+}
+
+Device choose_device(DeviceChoice choice) {
+  if (choice != DeviceChoice::automatic) return choice == DeviceChoice::cuda ? Device::cuda : Device::cpu;
+  try {
+    kDevices[Device::cuda].instruction_set();
+    return Device::cuda;
+  } catch (const Error& error) {
+    if (error.code() != Errc::unsupported) throw;
+    return Device::cpu;
   }
-  fail(Errc::usage, message("device \"", name, "\" is unknown; the devices are ", names_of(false)));
 }
 
 std::unique_ptr<Executor> make_executor(Device device, const Program& program, const WeightLookup& weights) {
-  return runnable_row(device).make(program, weights);
+  return kDevices[device].make(program, weights);
 }
 
-std::string instruction_set_of(Device device) { return runnable_row(device).instruction_set(); }
+std::string instruction_set_of(Device device) { return kDevices[device].instruction_set(); }
 
 }  // namespace lathe

@@ -1,6 +1,7 @@
 #pragma once
 // The seam between a program and the device that runs it. An executor holds one model the way its device wants it;
-// runtime/cpu/ is the first one. Code outside the executors' folders sees this interface alone.
+// runtime/cpu/ is the first one, runtime/cuda/ the second. Code outside the executors' folders sees this interface
+// alone.
 
 #include <cstdint>
 #include <functional>
@@ -19,8 +20,13 @@ namespace lathe {
 enum class Device : uint8_t { cpu, cuda };
 /// "cpu", "cuda"
 const char* device_name(Device device) noexcept;
-/// The device of that name. Throws Error{usage} that lists the names there are.
-Device parse_device(const std::string& name);
+
+/// What a caller asks for: a device, or the best one that this machine can use.
+enum class DeviceChoice : uint8_t { cpu, cuda, automatic };
+inline constexpr NamedValues<DeviceChoice, 3> kDeviceChoices = {
+    {{DeviceChoice::cpu, "cpu"}, {DeviceChoice::cuda, "cuda"}, {DeviceChoice::automatic, "auto"}}};
+/// automatic takes a CUDA device where there is one that the kernels run on, and otherwise the CPU.
+Device choose_device(DeviceChoice choice);
 
 /// How keys and values are kept in a cache: as f16, or as int8 with one scale for each head of each token.
 enum class CacheType : uint8_t { f16, int8 };
@@ -39,13 +45,23 @@ struct KernelChoice {
 /// How an executor holds and runs its model, for reports.
 struct ExecutorDescription {
   Device device = Device::cpu;
-  /// The set of instructions that the kernels use: "generic", "avx2" or "avx512vnni" on a CPU.
+  /// The set of instructions that the kernels use: "generic", "avx2" or "avx512vnni" on a CPU, "sm_90" and the like on
+  /// a CUDA device.
   std::string instruction_set;
   /// One entry for each linear weight and each table, in the order of the program.
   std::vector<KernelChoice> kernels;
   /// Bytes of weights that were packed into memory of the device, beside the mapped file.
   size_t packed_bytes = 0;
+  /// What the device calls itself: "NVIDIA H100 80GB HBM3". Empty for the CPU, which compress/evaluation/machine.h
+  /// names.
+  std::string hardware = {};
+
+  /// "cpu", or "cuda: NVIDIA H100 80GB HBM3".
+  std::string device_text() const;
 };
+
+/// Makes an executor of one device for a validated program.
+using MakeExecutor = std::function<std::unique_ptr<class Executor>(const Program&, const WeightLookup&)>;
 
 /// Keys and values of the sequences of one cache, in memory of the device and in a layout that its executor knows.
 class CacheMemory {
@@ -87,8 +103,9 @@ class Executor {
   virtual const ExecutorDescription& description() const = 0;
 };
 
-/// Prepares a validated program for a device. Throws Error{unsupported} for a device that this build has no executor
-/// for, and Error{usage} when LATHE_ISA names a set of instructions that the CPU lacks.
+/// Prepares a validated program for a device. Throws Error{unsupported} for a device that this machine or this build
+/// cannot use, Error{limit} when the device has no room, and Error{usage} when LATHE_ISA names a set of instructions
+/// that the CPU lacks.
 std::unique_ptr<Executor> make_executor(Device device, const Program& program, const WeightLookup& weights);
 
 /// The set of instructions that a model which is opened now would use on that device. Throws what make_executor throws.

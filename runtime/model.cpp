@@ -15,7 +15,16 @@ bool is_causal(const Program& program) {
   return attends;
 }
 
-Model::Model(Program program, const WeightLookup& weights, const std::string& where, Device device)
+namespace {
+
+MakeExecutor maker_for(Device device) {
+  return
+      [device](const Program& program, const WeightLookup& weights) { return make_executor(device, program, weights); };
+}
+
+}  // namespace
+
+Model::Model(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make)
     : program_(std::move(program)), is_causal_(lathe::is_causal(program_)) {
   const ShapeOf shape_of = [&](const std::string& name) { return weights(name).shape; };
   validate(program_, shape_of, where);
@@ -26,7 +35,7 @@ Model::Model(Program program, const WeightLookup& weights, const std::string& wh
     size_t& bound = bound_of(embedding->stream);
     bound = std::min<size_t>(bound, shape_of(program_.weights[op.weights[0]])[0]);
   }
-  executor_ = make_executor(device, program_, weights);
+  executor_ = make(program_, weights);
 }
 
 size_t& Model::bound_of(Stream stream) {
@@ -41,16 +50,22 @@ size_t& Model::bound_of(Stream stream) {
   fail(Errc::internal, "an embedding has a stream that does not exist");
 }
 
-Model Model::open(const std::filesystem::path& path, Device device) {
+Model Model::open(const std::filesystem::path& path, Device device) { return open(path, maker_for(device)); }
+
+Model Model::open(const std::filesystem::path& path, const MakeExecutor& make) {
   auto artifact = std::make_unique<Artifact>(Artifact::open(path));
   const auto lookup = [&](const std::string& name) { return artifact->tensor(name).tensor; };
-  Model model(artifact->program(), lookup, artifact->file().path(), device);
+  Model model(artifact->program(), lookup, artifact->file().path(), make);
   model.artifact_ = std::move(artifact);
   return model;
 }
 
 Model Model::build(Program program, const WeightLookup& weights, const std::string& where, Device device) {
-  return Model(std::move(program), weights, where, device);
+  return Model(std::move(program), weights, where, maker_for(device));
+}
+
+Model Model::build(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make) {
+  return Model(std::move(program), weights, where, make);
 }
 
 }  // namespace lathe

@@ -17,9 +17,12 @@ class Model {
   /// Opens an artifact, keeps it mapped, and packs its weights for the device. Throws Error{no_input, malformed,
   /// unsupported}, and Error{usage} when LATHE_ISA names a set of instructions that this CPU lacks.
   static Model open(const std::filesystem::path& path, Device device = Device::cpu);
+  /// The same with an executor that the caller makes.
+  static Model open(const std::filesystem::path& path, const MakeExecutor& make);
   /// A model from weights that are in memory already. `where` stands in error messages.
   static Model build(Program program, const WeightLookup& weights, const std::string& where,
                      Device device = Device::cpu);
+  static Model build(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make);
 
   const Program& program() const { return program_; }
   const Executor& executor() const { return *executor_; }
@@ -40,7 +43,7 @@ class Model {
   const Artifact* artifact() const { return artifact_.get(); }
 
  private:
-  Model(Program program, const WeightLookup& weights, const std::string& where, Device device);
+  Model(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make);
   // The number of rows that the tables of a stream have.
   size_t& bound_of(Stream stream);
 

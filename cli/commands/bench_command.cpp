@@ -22,16 +22,18 @@ struct Bench {
   uint64_t packed_bytes = 0;
   uint64_t peak_memory_bytes = 0;
   std::string isa;
+  std::string device;
   std::vector<SpeedCase> cases;
 };
 
 std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGrid& grid, Progress& progress) {
+  const Device device = choose_device(grid.device);
   std::vector<TimedModel> opened;
   std::vector<const Model*> models;
   opened.reserve(files.size());
   progress.stage("open", files.size());
   for (const std::string& file : files) {
-    opened.push_back(open_timed(file));
+    opened.push_back(open_timed(file, device));
     models.push_back(&opened.back().model);
     progress.advance(opened.size());
   }
@@ -44,7 +46,8 @@ std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGri
     const Model& model = *models[i];
     const uint64_t peak = files.size() == 1 ? own_peak : peak_memory_of(files[i], grid);
     results.push_back({files[i], model.artifact()->file().bytes().size(), opened[i].load_ms,
-                       model.description().packed_bytes, peak, model.description().instruction_set, cases[i]});
+                       model.description().packed_bytes, peak, model.description().instruction_set,
+                       model.description().device_text(), cases[i]});
     progress.advance(results.size());
   }
   return results;
@@ -58,6 +61,7 @@ Json to_json(const std::vector<Bench>& results) {
     models.push(Json::object({{"file", bench.file},
                               {"bytes", bench.bytes},
                               {"isa", bench.isa},
+                              {"device", bench.device},
                               {"load_ms", bench.load_ms},
                               {"packed_bytes", bench.packed_bytes},
                               {"peak_memory_bytes", bench.peak_memory_bytes},
@@ -88,12 +92,13 @@ std::string decoder_table(const std::vector<Bench>& results) {
 }
 
 std::string to_text(const std::vector<Bench>& results) {
-  std::vector<std::vector<std::string>> facts = {{"file", "size", "load", "packed", "peak memory", "kernels"}};
+  std::vector<std::vector<std::string>> facts = {
+      {"file", "size", "load", "packed", "peak memory", "kernels", "device"}};
   for (const Bench& bench : results) {
     facts.push_back({bench.file, bytes_text(bench.bytes), fixed_text(bench.load_ms, 1) + " ms",
-                     bytes_text(bench.packed_bytes), bytes_text(bench.peak_memory_bytes), bench.isa});
+                     bytes_text(bench.packed_bytes), bytes_text(bench.peak_memory_bytes), bench.isa, bench.device});
   }
-  if (results[0].cases[0].kind != SpeedKind::forward) return table(facts, "lrrrrl") + "\n" + decoder_table(results);
+  if (results[0].cases[0].kind != SpeedKind::forward) return table(facts, "lrrrrll") + "\n" + decoder_table(results);
   std::vector<std::vector<std::string>> rows = {
       {"batch", "length", "threads", "runs", "p50 ms", "p90 ms", "p99 ms", "tokens/s", "speed", "file"}};
   for (size_t i = 0; i < results[0].cases.size(); ++i) {
@@ -108,7 +113,7 @@ std::string to_text(const std::vector<Bench>& results) {
   if (results.size() == 1) {
     for (auto& row : rows) row.resize(8);
   }
-  return table(facts, "lrrrrl") + "\n" + table(rows, "rrrrrrrrrl");
+  return table(facts, "lrrrrll") + "\n" + table(rows, "rrrrrrrrrl");
 }
 
 }  // namespace
@@ -124,6 +129,7 @@ int bench_command(const std::vector<std::string>& args) {
                   "files are measured in turns, so that drift of the "
                   "machine hits all alike; the first is the reference of the speed column.");
   add_speed_options(options, grid);
+  options.device(grid.device);
   options.group("Output")
       .flag("json", "one JSON object on standard output", json)
       .flag("quiet,q", "no progress", quiet)

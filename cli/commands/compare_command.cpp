@@ -33,11 +33,12 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
                   "Measures artifacts side by side: accuracy, size, speed in turns, memory. The first is the reference "
                   "of every ratio and of fidelity.");
   options.group("Accuracy")
-      .text("eval,e", "TASK:FILE", task_spec_help(), compare.task)
+      .text("eval,e", "TASK:FILE", eval_spec_help(), compare.task)
       .text("texts", "FILE", "texts for fidelity, one a line (default: those of --eval)", compare.texts)
       .integer("first", "N", "only the first N of the texts for fidelity", 1, UINT32_MAX, compare.first);
   add_window_options(options, compare.windows);
   add_speed_options(options, compare.grid);
+  options.device(compare.grid.device);
   options.flag("no-speed", "leave out speed and memory", compare.no_speed);
   options.group("Output")
       .text("report", "DIR", "write report.html, report.md and report.json there", compare.folder)
@@ -51,14 +52,14 @@ bool parse(const std::vector<std::string>& args, CompareArguments& compare) {
 void set_accuracy(const CompareArguments& compare, ComparisonRequest& request) {
   const Task task = task_of(compare.files[0]);
   check_accuracy_options(task, compare.first, compare.windows);
-  std::optional<TaskSpec> spec;
-  if (compare.task) spec = parse_task_spec(*compare.task, "--eval");
+  std::optional<EvalSpec> spec;
+  if (compare.task) spec = parse_eval_spec(*compare.task, "--eval");
   if (!task.generates()) {
-    if (spec) request.task = read_task(*spec, task, compare.files[0]);
+    if (spec) request.task = read_labelled_texts(*spec, task, compare.files[0]);
     request.texts = fidelity_texts(compare.texts, request.task, compare.first);
     return;
   }
-  if (spec) check_task_fits(*spec, task, compare.files[0]);
+  if (spec) check_eval_fits(*spec, task, compare.files[0]);
   if (spec && compare.texts) {
     fail(Errc::usage,
          "--eval and --texts cannot be given together for models that generate text: one text serves both");
@@ -75,7 +76,7 @@ int compare_command(const std::vector<std::string>& args) {
   if (compare.folder) {
     Paths inputs(compare.files.begin(), compare.files.end());
     inputs.emplace_back(compare.texts.value_or(""));
-    if (compare.task) inputs.emplace_back(parse_task_spec(*compare.task, "--eval").file);
+    if (compare.task) inputs.emplace_back(parse_eval_spec(*compare.task, "--eval").file);
     check_report_folder(*compare.folder, inputs);
   }
 

@@ -7,9 +7,10 @@
 #include "cli/options.h"
 #include "cli/terminal/progress.h"
 #include "cli/text.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
+#include "runtime/text/embedder.h"
 
 namespace lathe::cli {
 namespace {
@@ -22,6 +23,7 @@ struct EvalArguments {
   uint64_t first = 0;
   WindowArguments windows;
   uint64_t threads = 0;
+  DeviceChoice device = DeviceChoice::cpu;
   bool json = false;
   bool quiet = false;
 };
@@ -32,7 +34,7 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
       "Measures accuracy on a task with human scores or labels, and how closely an artifact follows another one, "
       "such as the uncompressed model written by 'compress MODEL -o original.lathe'.");
   options
-      .text("eval,e", "TASK:FILE", task_spec_help() + "; gives Pearson and Spearman, accuracy and F1, or perplexity",
+      .text("eval,e", "TASK:FILE", eval_spec_help() + "; gives Pearson and Spearman, accuracy and F1, or perplexity",
             eval.task)
       .text("against,a", "OTHER",
             "an artifact; gives the cosine between its output for each text and FILE's, or of models that generate how "
@@ -42,6 +44,7 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
       .integer("first", "N", "only the first N of the texts for --against", 1, UINT32_MAX, eval.first);
   add_window_options(options, eval.windows);
   options.integer("threads", "N", "threads to use (default: all cores)", 1, 1024, eval.threads)
+      .device(eval.device)
       .flag("json", "one JSON object on standard output", eval.json)
       .flag("quiet,q", "no progress", eval.quiet)
       .operands(1, 1, eval.files);
@@ -54,7 +57,7 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
 
 FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const std::string& other_path, uint64_t threads,
                                 const std::vector<std::string>& texts) {
-  const Model other = Model::open(other_path);
+  const Model other = Model::open(other_path, embedder.session().model().description().device);
   Embedder reference(other, threads);
   if (reference.dimension() != embedder.dimension()) {
     fail(Errc::usage, message("--against: ", other_path, " gives ", reference.dimension(),
@@ -66,7 +69,7 @@ FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const std:
   return fidelity(reference.embed(texts), embedder.embed(texts), embedder.dimension(), task.classifies());
 }
 
-Json to_json(const EvalArguments& eval, const std::optional<TaskResult>& task,
+Json to_json(const EvalArguments& eval, const std::optional<EvalResult>& task,
              const std::optional<FidelityResult>& close) {
   Json out = Json::object({{"schema", kJsonSchema}, {"command", "eval"}, {"file", eval.files[0]}});
   if (task) out.set("task", task_json(*task));
@@ -74,13 +77,13 @@ Json to_json(const EvalArguments& eval, const std::optional<TaskResult>& task,
   return out;
 }
 
-std::string to_table(const EvalArguments& eval, const std::optional<TaskResult>& task,
+std::string to_table(const EvalArguments& eval, const std::optional<EvalResult>& task,
                      const std::optional<FidelityResult>& close) {
   std::string out;
   if (task) {
     out += message(task->task, " ", task->file, " (", count_text(task->items), " ", task->unit, ")\n");
     std::vector<std::vector<std::string>> rows;
-    for (const TaskMetric& metric : task->metrics)
+    for (const EvalMetric& metric : task->metrics)
       rows.push_back({metric.name, fixed_text(metric.value, metric.decimals)});
     out += table(rows, "lr");
   }
@@ -100,8 +103,8 @@ std::string to_table(const EvalArguments& eval, const std::optional<TaskResult>&
 int eval_command(const std::vector<std::string>& args) {
   EvalArguments eval;
   if (!parse(args, eval)) return kExitDone;
-  const std::optional<TaskSpec> spec = eval.task ? std::optional(parse_task_spec(*eval.task, "--eval")) : std::nullopt;
-  const Model model = Model::open(eval.files[0]);
+  const std::optional<EvalSpec> spec = eval.task ? std::optional(parse_eval_spec(*eval.task, "--eval")) : std::nullopt;
+  const Model model = Model::open(eval.files[0], choose_device(eval.device));
   const Task model_task = stored_task(*model.artifact());
   check_accuracy_options(model_task, eval.first, eval.windows);
   TerminalProgress progress(eval.quiet);
@@ -110,11 +113,11 @@ int eval_command(const std::vector<std::string>& args) {
                       progress);
     return kExitDone;
   }
-  const std::optional<LabelledTask> data =
-      spec ? std::optional(read_task(*spec, model_task, eval.files[0])) : std::nullopt;
+  const std::optional<LabelledTexts> data =
+      spec ? std::optional(read_labelled_texts(*spec, model_task, eval.files[0])) : std::nullopt;
   Embedder embedder(model, eval.threads);
 
-  std::optional<TaskResult> task;
+  std::optional<EvalResult> task;
   if (data) {
     progress.stage("evaluate", 0);
     task = data->evaluate(embedder.embed(data->texts), embedder.dimension());

@@ -8,7 +8,7 @@
 #include "cli/exit_codes.h"
 #include "cli/options.h"
 #include "cli/text.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "formats/artifact/op_table.h"

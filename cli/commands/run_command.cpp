@@ -17,8 +17,8 @@
 #include "cli/outputs.h"
 #include "cli/terminal/progress.h"
 #include "cli/text.h"
-#include "compress/evaluation/evaluate.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
+#include "compress/evaluation/fidelity.h"
 #include "compress/facts/facts_json.h"
 #include "formats/artifact/atomic_file.h"
 #include "formats/artifact/mapped_file.h"
@@ -45,6 +45,7 @@ struct RunArguments {
   RowFormat format = RowFormat::tsv;
   GenerateArguments generate;
   uint64_t threads = 0;
+  DeviceChoice device = DeviceChoice::cpu;
   bool json = false;
   bool quiet = false;
   std::string embedding_option;   // the first given option that only embedders and classifiers take, or empty
@@ -59,6 +60,7 @@ bool parse(const std::vector<std::string>& args, RunArguments& run) {
       "standard input. A model that generates text continues a prompt from --prompt, --input or standard input.");
   options.text("input,i", "FILE", "texts, one a line; of a model that generates, the prompt", run.input)
       .integer("threads", "N", "threads to use (default: all cores)", 1, 1024, run.threads)
+      .device(run.device)
       .flag("json", "one JSON object on standard output", run.json)
       .flag("quiet,q", "no progress and no statistics", run.quiet)
       .operands(1, 1, run.files);
@@ -270,7 +272,7 @@ void embed_lines(const RunArguments& run, const Model& model, const Task& task) 
 int run_command(const std::vector<std::string>& args) {
   RunArguments run;
   if (!parse(args, run)) return kExitDone;
-  const Model model = Model::open(run.files[0]);
+  const Model model = Model::open(run.files[0], choose_device(run.device));
   const Task task = stored_task(*model.artifact());
   check_options(run, task.generates());
   if (run.output && *run.output != "-") check_output(*run.output, {run.files[0], run.input.value_or("")});

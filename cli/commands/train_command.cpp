@@ -6,7 +6,7 @@
 #include "cli/terminal/progress.h"
 #include "cli/terminal/signals.h"
 #include "cli/text.h"
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "compress/report/report_training.h"
@@ -71,8 +71,8 @@ bool parse(const std::vector<std::string>& args, TrainArguments& train) {
   return true;
 }
 
-TaskSpec labelled_file(const std::string& text, const std::string& option) {
-  TaskSpec spec = parse_task_spec(text, option);
+EvalSpec labelled_file(const std::string& text, const std::string& option) {
+  EvalSpec spec = parse_eval_spec(text, option);
   if (spec.task != "cls") fail(Errc::usage, message(option, ": a classifier takes cls:FILE, not ", spec.task));
   return spec;
 }
@@ -84,7 +84,7 @@ TrainingRecipe make_recipe(const TrainArguments& train, const std::string& data_
   return recipe;
 }
 
-TaskResult measure(const SourceModel& model, const LabelledTask& task, size_t threads) {
+EvalResult measure(const SourceModel& model, const LabelledTexts& task, size_t threads) {
   const Model runnable = Model::build(
       model.program, [&](const std::string& name) { return model.weight(name); }, model.path.string());
   Embedder embedder(runnable, model.tokenizer, threads);
@@ -92,7 +92,7 @@ TaskResult measure(const SourceModel& model, const LabelledTask& task, size_t th
 }
 
 Json to_json(const TrainArguments& train, const SourceModel& model, const Report& report,
-             const std::optional<TaskResult>& measured) {
+             const std::optional<EvalResult>& measured) {
   Json out = Json::object({{"schema", kJsonSchema},
                            {"command", "train"},
                            {"model", train.models[0]},
@@ -104,14 +104,14 @@ Json to_json(const TrainArguments& train, const SourceModel& model, const Report
 }
 
 std::string to_lines(const TrainArguments& train, const SourceModel& model, const Report& report,
-                     const std::optional<TaskResult>& measured) {
+                     const std::optional<EvalResult>& measured) {
   std::string out =
       message(*train.output, ": a classifier of ", model.task.labels.size(), " labels\n", report.training_data, "\n");
   for (const std::string& sentence : reporting::training_sentences(report)) out += sentence + "\n";
   if (!measured) return out;
   out += message(measured->file, " (", count_text(measured->items), " ", measured->unit, ")\n");
   std::vector<std::vector<std::string>> rows;
-  for (const TaskMetric& metric : measured->metrics)
+  for (const EvalMetric& metric : measured->metrics)
     rows.push_back({metric.name, fixed_text(metric.value, metric.decimals)});
   return out + table(rows, "lr");
 }
@@ -121,17 +121,17 @@ std::string to_lines(const TrainArguments& train, const SourceModel& model, cons
 int train_command(const std::vector<std::string>& args) {
   TrainArguments train;
   if (!parse(args, train)) return kExitDone;
-  const TaskSpec data = labelled_file(*train.data, "--data");
-  const std::optional<TaskSpec> proof = train.eval ? std::optional(labelled_file(*train.eval, "--eval")) : std::nullopt;
+  const EvalSpec data = labelled_file(*train.data, "--data");
+  const std::optional<EvalSpec> proof = train.eval ? std::optional(labelled_file(*train.eval, "--eval")) : std::nullopt;
   const TrainingRecipe recipe = make_recipe(train, data.file);
   TextFiles files;
   const TextFile data_file = files.open(data.file);
   SourceModel model = make_classifier(train.models[0], data_file, recipe.seed);
   check_classifier_folder(model, *train.output);
   const TrainingTexts texts = read_training_texts(model, recipe, data_file);
-  std::optional<LabelledTask> task;
+  std::optional<LabelledTexts> task;
   if (proof) {
-    task = read_task(*proof, files.open(proof->file), model.task, model.name);
+    task = read_labelled_texts(*proof, files.open(proof->file), model.task, model.name);
     check_proof_is_unseen(texts.trained, proof->file, task->texts);
   }
 
@@ -143,7 +143,7 @@ int train_command(const std::vector<std::string>& args) {
   report.training = {finetune(model, recipe, texts, *engine, progress, train.threads)};
   report.training_data = texts.data.description;
   write_classifier(model, *train.output);
-  std::optional<TaskResult> measured;
+  std::optional<EvalResult> measured;
   if (task) measured = measure(model, *task, train.threads);
   progress.finish();
   if (train.json) {

@@ -4,7 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
+#include "compress/evaluation/fidelity.h"
 #include "runtime/generation.h"
 #include "runtime/threads.h"
 
@@ -109,6 +110,8 @@ size_t predictions_in(const LanguageData& data) { return data.windows.tokens() -
 
 }  // namespace
 
+const EvalTask kLanguageEval = {"lm", "text", kGenerationTask, nullptr};
+
 WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task) {
   const uint64_t most = task.context == 0 ? UINT32_MAX : task.context;
   if (length == 0) length = std::min<uint64_t>(kDefaultLength, most);
@@ -145,8 +148,8 @@ double TokenLosses::standard_error() const {
   return perplexity() * error_of_mean(losses.size(), [&](size_t i) { return static_cast<double>(losses[i]); });
 }
 
-TaskResult language_result(const LanguageData& data, const TokenLosses& losses) {
-  TaskMetric metric{"perplexity", "Perplexity", losses.perplexity()};
+EvalResult language_result(const LanguageData& data, const TokenLosses& losses) {
+  EvalMetric metric{"perplexity", "Perplexity", losses.perplexity()};
   metric.decimals = 3;
   metric.lower_is_better = true;
   metric.standard_error = losses.standard_error();

@@ -42,7 +42,7 @@ struct TokenLosses {
   double standard_error() const;  // of the perplexity, as if tokens were independent
 };
 /// Perplexity as the result of the task "lm".
-TaskResult language_result(const LanguageData& data, const TokenLosses& losses);
+EvalResult language_result(const LanguageData& data, const TokenLosses& losses);
 
 /// What two models say about the same positions.
 struct LanguageFidelity {

@@ -12,7 +12,7 @@ struct FidelityTexts {
   bool is_given = false;  // and not what calibration left
 };
 
-FidelityTexts find_texts(const ProofRequest& request, const std::optional<LabelledTask>& task,
+FidelityTexts find_texts(const ProofRequest& request, const std::optional<LabelledTexts>& task,
                          CalibrationText& calibration, TextFiles& files) {
   if (!request.texts_file.empty()) {
     const TextFile file = files.open(request.texts_file);
@@ -106,12 +106,13 @@ void add_language(const SourceModel& source, const ProofRequest& request, const 
 Proof make_proof(const SourceModel& source, const ProofRequest& request, CalibrationText calibration,
                  const SampleRequest& made_up, TextFiles& files) {
   Proof proof;
-  if (request.task) check_task_fits(*request.task, source.task, source.name);
+  if (request.task) check_eval_fits(*request.task, source.task, source.name);
   if (source.task.generates()) {
     add_language(source, request, calibration, made_up, files, proof);
     return proof;
   }
-  if (request.task) proof.task = read_task(*request.task, files.open(request.task->file), source.task, source.name);
+  if (request.task)
+    proof.task = read_labelled_texts(*request.task, files.open(request.task->file), source.task, source.name);
   add_fidelity_texts(source, request, std::move(calibration), made_up, files, proof);
   return proof;
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "compress/calibration/samples.h"
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/eval_task.h"
 #include "compress/evaluation/language.h"
 #include "compress/source/source_model.h"
 #include "formats/text_file.h"
@@ -15,7 +15,7 @@ namespace lathe {
 
 /// What the user wants the proof on.
 struct ProofRequest {
-  std::optional<TaskSpec> task;
+  std::optional<EvalSpec> task;
   std::string texts_file;    // for the fidelity; empty: the texts of the task, or what calibration leaves
   uint32_t first_texts = 0;  // at most this many of them; 0: at most kMaxFidelityTexts
   uint32_t context = 0;      // for models that generate, see window_options()
@@ -25,7 +25,7 @@ inline constexpr uint32_t kMaxFidelityTexts = 300;
 
 struct Proof {
   // Of models that embed or classify.
-  std::optional<LabelledTask> task;
+  std::optional<LabelledTexts> task;
   std::vector<std::string> texts;  // different ones, for the fidelity
   TokenBatch made_up;              // for the fidelity where there are no texts
   DenseSamples samples;            // for the fidelity of models that read dense tensors, instead of texts

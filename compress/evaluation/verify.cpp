@@ -4,8 +4,9 @@
 #include <chrono>
 
 #include "compress/evaluation/benchmark.h"
+#include "compress/evaluation/describe.h"
+#include "compress/evaluation/fidelity.h"
 #include "compress/evaluation/machine.h"
-#include "compress/evaluation/measure.h"
 #include "compress/evaluation/verify_language.h"
 #include "runtime/text/embedder.h"
 #include "runtime/threads.h"
@@ -32,6 +33,7 @@ ModelReport describe_original(const SourceModel& source, const Model& model, dou
   report.parameters = source.parameters();
   report.load_ms = load_ms;
   report.isa = model.description().instruction_set;
+  report.device = model.description().device_text();
   uint64_t used = 0;
   std::map<std::string, uint64_t> by_role;
   for (const auto& [name, role] : weight_roles(source.program)) {

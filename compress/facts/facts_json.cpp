@@ -53,9 +53,9 @@ Json speed_json(const SpeedCase& speed) {
   return out;
 }
 
-Json task_json(const TaskResult& task) {
+Json task_json(const EvalResult& task) {
   Json out = Json::object({{"task", task.task}, {"file", task.file}, {task.unit, task.items}});
-  for (const TaskMetric& metric : task.metrics) {
+  for (const EvalMetric& metric : task.metrics) {
     out.set(metric.key, metric.value);
     if (metric.standard_error > 0) out.set(metric.key + "_error", metric.standard_error);
   }

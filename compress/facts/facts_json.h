@@ -21,7 +21,7 @@ std::string case_key(const SpeedCase& speed);
 /// the time to the first token.
 Json speed_json(const SpeedCase& speed);
 /// The items stand under their unit ("pairs"); a metric's standard error under its key with "_error".
-Json task_json(const TaskResult& task);
+Json task_json(const EvalResult& task);
 Json fidelity_json(const FidelityResult& fidelity);
 Json predictions_json(const PredictionResult& predictions);
 /// The description of the texts, and every point of every stage; null where nothing was trained.

@@ -9,7 +9,7 @@
 namespace lathe {
 
 /// One figure of accuracy.
-struct TaskMetric {
+struct EvalMetric {
   std::string key;   // in JSON: "pearson"
   std::string name;  // for people: "Pearson"
   double value = 0;
@@ -19,14 +19,14 @@ struct TaskMetric {
 };
 
 /// How well a model does a task.
-struct TaskResult {
+struct EvalResult {
   std::string task;  // "sts", "cls", "lm"
   std::string file;
   uint64_t items = 0;
   std::string unit;                 // of the items: "pairs", "texts", "tokens"
-  std::vector<TaskMetric> metrics;  // at least one; the first is what gates and charts use
+  std::vector<EvalMetric> metrics;  // at least one; the first is what gates and charts use
 
-  const TaskMetric& main() const { return metrics.front(); }
+  const EvalMetric& main() const { return metrics.front(); }
 };
 
 /// How close the outputs of a model are to those of the original: the cosine between the two outputs for each text.

@@ -25,13 +25,14 @@ struct ModelReport {
   uint64_t parameters = 0;
   std::vector<SizeItem> sizes;
   std::vector<WeightFacts> weights;
-  std::optional<TaskResult> task;
+  std::optional<EvalResult> task;
   std::optional<FidelityResult> fidelity;
   std::optional<PredictionResult> predictions;  // of decoders, instead of fidelity
   std::vector<SpeedCase> speed;
   double load_ms = 0;
   uint64_t peak_memory_bytes = 0;  // of a process that loads and runs the model; 0 when it was not measured
   std::string isa;
+  std::string device;  // "cpu", or "cuda: " and what the device calls itself
 };
 
 /// A bound that the caller asked for, and whether it is kept.

@@ -81,7 +81,7 @@ std::optional<Candidate> choose_mask(const LayerObjective& objective, const std:
 std::optional<Solution> correct_errors_once(const LayerProblem& problem) {
   const LayerGoal& goal = problem.goal;
   const LayerObjective& objective = problem.objective;
-  const bool chooses_mask = goal.sparsity > 0 && goal.prune_method == PruneMethod::error_feedback && !goal.mask;
+  const bool chooses_mask = goal.sparsity > 0 && goal.prune_method != PruneMethod::magnitude && !goal.mask;
   const std::vector<float> gram(objective.damped.begin(), objective.damped.end());
   Candidate start{objective.target, problem.keep};
   if (chooses_mask) {
@@ -117,7 +117,7 @@ std::optional<Solution> correct_errors(LayerProblem& problem) {
 }
 
 bool wants_error_feedback(const LayerGoal& goal) {
-  const bool prunes = goal.sparsity > 0 && goal.prune_method == PruneMethod::error_feedback;
+  const bool prunes = goal.sparsity > 0 && goal.prune_method != PruneMethod::magnitude;
   const bool rounds = value_codec(goal.encoding.values).integer && goal.quant_method != QuantMethod::nearest;
   return prunes || rounds;
 }

@@ -8,24 +8,34 @@
 
 #include "compress/methods/matrix.h"
 #include "formats/artifact/encoding.h"
+#include "formats/artifact/named_values.h"
 
 namespace lathe {
 
 /// How the weights that become zero are chosen. magnitude removes the smallest ones. error_feedback removes them column
 /// by column, where later columns make up for the error of earlier ones (as SparseGPT does), and then improves the mask
-/// by swapping pairs of weights.
-enum class PruneMethod { magnitude, error_feedback };
+/// by swapping pairs of weights. automatic takes error feedback where there are statistics.
+enum class PruneMethod { automatic, magnitude, error_feedback };
+inline constexpr NamedValues<PruneMethod, 3> kPruneMethods = {
+    {{PruneMethod::automatic, "auto", "automatic"},
+     {PruneMethod::magnitude, "magnitude", "magnitude_or_nearest"},
+     {PruneMethod::error_feedback, "error-feedback", "error_feedback"}}};
+
 /// How weights are rounded to the grid of an encoding. nearest rounds every weight by itself, after a search for the
 /// best scales. error_feedback lets later columns make up for the error of earlier ones (as GPTQ does) and then moves
-/// single weights while that lowers the error. best runs both and keeps the one with the smaller loss.
-enum class QuantMethod { nearest, error_feedback, best };
+/// single weights while that lowers the error. automatic runs both and keeps the one with the smaller loss.
+enum class QuantMethod { automatic, nearest, error_feedback };
+inline constexpr NamedValues<QuantMethod, 3> kQuantMethods = {
+    {{QuantMethod::automatic, "auto", "automatic"},
+     {QuantMethod::nearest, "nearest", "magnitude_or_nearest"},
+     {QuantMethod::error_feedback, "error-feedback", "error_feedback"}}};
 
 /// What is asked of one layer.
 struct LayerGoal {
   Encoding encoding;    // its sparsity is a bitmask when anything is pruned
   double sparsity = 0;  // the exact share of the weights that becomes zero
-  PruneMethod prune_method = PruneMethod::error_feedback;
-  QuantMethod quant_method = QuantMethod::best;
+  PruneMethod prune_method = PruneMethod::automatic;
+  QuantMethod quant_method = QuantMethod::automatic;
   bool bias_correction = true;     // needs statistics
   std::optional<double> damping;   // a share of the mean diagonal of the gram matrix; empty: default_damping(tokens)
   double target_correction = 1.0;  // how far to make up for the layers before, in [0, 1]; needs a cross_gram

@@ -1,10 +1,8 @@
 #include "compress/methods/linalg.h"
 
 #include <cblas.h>
+#include <lapacke.h>
 
-#include <Eigen/Cholesky>
-#include <Eigen/Eigenvalues>
-#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 
@@ -12,31 +10,13 @@ namespace lathe {
 namespace {
 
 constexpr Eigen::Index kRowsAtOnce = 128;
-constexpr Eigen::Index kSmallTriangle = 64;  // solved as it is; larger ones are split in halves
 
-// Leaves l with a = l l^T in the lower triangle; what is above it stays.
-bool cholesky(DoubleMatrixRef a) {
-  const Eigen::LLT<DoubleMatrixRef> factor(a);
-  return factor.info() == Eigen::Success && a.allFinite();
-}
+// LAPACK's matrices stand column by column, so it sees the transpose of a row-major one: a symmetric matrix is itself,
+// and the lower triangle is called the upper one.
+constexpr char kLowerTriangle = 'U';
 
-// Replaces a lower triangular matrix by its inverse, half by half: with c in the lower left corner,
-// inverse([a 0; c b]) = [inverse(a) 0; -inverse(b) c inverse(a), inverse(b)]. Nothing above the diagonal is touched.
-void invert_lower_triangle(DoubleMatrixRef l) {
-  const Eigen::Index n = l.rows();
-  if (n <= kSmallTriangle) {
-    const DoubleMatrix inverse = l.triangularView<Eigen::Lower>().solve(DoubleMatrix::Identity(n, n));
-    l.triangularView<Eigen::Lower>() = inverse;
-    return;
-  }
-  const Eigen::Index first = n / 2;
-  const Eigen::Index second = n - first;
-  invert_lower_triangle(l.topLeftCorner(first, first));
-  invert_lower_triangle(l.bottomRightCorner(second, second));
-  auto corner = l.bottomLeftCorner(second, first);
-  const DoubleMatrix right = corner * l.topLeftCorner(first, first).triangularView<Eigen::Lower>();
-  corner.noalias() = l.bottomRightCorner(second, second).triangularView<Eigen::Lower>() * -right;
-}
+lapack_int count(Eigen::Index value) { return static_cast<lapack_int>(value); }
+lapack_int stride(const DoubleMatrixRef& a) { return count(a.outerStride()); }
 
 }  // namespace
 
@@ -64,9 +44,10 @@ bool factor_of_inverse(DoubleMatrixRef a) {
   use_one_blas_thread();
   // With rows and columns in reverse order the factor of `a` itself is upper triangular, and its inverse is u: one
   // Cholesky factorization and the inverse of a triangle, without inverse(a) ever being formed.
+  const lapack_int n = count(a.rows());
   a.reverseInPlace();
-  if (!cholesky(a)) return false;
-  invert_lower_triangle(a);
+  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, kLowerTriangle, n, a.data(), stride(a)) != 0) return false;
+  if (LAPACKE_dtrtri(LAPACK_COL_MAJOR, kLowerTriangle, 'N', n, a.data(), stride(a)) != 0) return false;
   a.triangularView<Eigen::StrictlyUpper>().setZero();
   a.reverseInPlace();
   return a.allFinite();
@@ -74,25 +55,34 @@ bool factor_of_inverse(DoubleMatrixRef a) {
 
 bool solve_rows(DoubleMatrixRef a, DoubleMatrixRef rows) {
   use_one_blas_thread();
-  Eigen::Ref<Eigen::MatrixXd> columns = a.transpose();  // the same matrix, in the order in which Eigen is faster
-  const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(columns);
-  if (factor.info() != Eigen::Success || !a.allFinite()) return false;
-  factor.solveInPlace(rows.transpose());
-  return rows.allFinite();
+  const lapack_int n = count(a.rows());
+  const lapack_int status = LAPACKE_dposv(LAPACK_COL_MAJOR, kLowerTriangle, n, count(rows.rows()), a.data(), stride(a),
+                                          rows.data(), stride(rows));
+  return status == 0 && rows.allFinite();
 }
 
 std::optional<DoubleMatrix> eigenvectors(const DoubleMatrix& a) {
   use_one_blas_thread();
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(a);
-  if (solver.info() != Eigen::Success || !solver.eigenvectors().allFinite()) return std::nullopt;
-  return solver.eigenvectors().rowwise().reverse().transpose();
+  if (!a.allFinite()) return std::nullopt;
+  DoubleMatrix vectors = a;
+  Eigen::VectorXd values(a.rows());
+  const lapack_int n = count(a.rows());
+  if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', kLowerTriangle, n, vectors.data(), n, values.data()) != 0) {
+    return std::nullopt;
+  }
+  return vectors.colwise().reverse();
 }
 
 std::optional<DoubleMatrix> orthonormal_columns(const DoubleMatrix& a) {
   use_one_blas_thread();
-  const Eigen::HouseholderQR<Eigen::MatrixXd> factor(a);
-  DoubleMatrix q = factor.householderQ() * Eigen::MatrixXd::Identity(a.rows(), a.cols());
-  if (!q.allFinite()) return std::nullopt;
+  Eigen::MatrixXd q = a;
+  Eigen::VectorXd reflectors(a.cols());
+  const lapack_int rows = count(a.rows());
+  const lapack_int cols = count(a.cols());
+  if (LAPACKE_dgeqrf(LAPACK_COL_MAJOR, rows, cols, q.data(), rows, reflectors.data()) != 0 ||
+      LAPACKE_dorgqr(LAPACK_COL_MAJOR, rows, cols, cols, q.data(), rows, reflectors.data()) != 0 || !q.allFinite()) {
+    return std::nullopt;
+  }
   return q;
 }
 

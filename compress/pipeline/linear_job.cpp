@@ -81,11 +81,6 @@ std::optional<double> rounding_share(const Matrix& weight, const InputStatistics
   return output > 0 ? statistics->rounding * squares / output : 0;
 }
 
-QuantMethod quant_method(QuantChoice choice) {
-  if (choice == QuantChoice::nearest) return QuantMethod::nearest;
-  return choice == QuantChoice::error_feedback ? QuantMethod::error_feedback : QuantMethod::best;
-}
-
 }  // namespace
 
 GlobalMasks choose_global_masks(const SourceModel& source, const CompressionPlan& plan) {
@@ -127,9 +122,8 @@ LinearJob make_linear_job(const SourceModel& source, const Recipe& recipe, const
   job.rank = weight.rank;
   job.goal.encoding = weight.encoding;
   job.goal.sparsity = weight.sparsity;
-  const bool plain = recipe.prune_method == PruneChoice::magnitude;
-  job.goal.prune_method = plain ? PruneMethod::magnitude : PruneMethod::error_feedback;
-  job.goal.quant_method = quant_method(recipe.quant_method);
+  job.goal.prune_method = recipe.prune_method;
+  job.goal.quant_method = recipe.quant_method;
   job.goal.bias_correction = !job.bias.empty();  // otherwise nothing takes up the mean of the error
   if (const auto mask = masks.find(job.name); mask != masks.end()) job.goal.mask = mask->second;
   return job;

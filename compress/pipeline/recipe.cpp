@@ -119,7 +119,7 @@ std::vector<Setting<R>> own_settings() {
                         &R::prune, 0, kMaxPrune),
       choice_setting<R>({"prune-method", "", "auto takes error feedback where there is calibration", kMethods,
                          "prune_method", kPruning},
-                        &R::prune_method, kPruneChoices.rows()),
+                        &R::prune_method, kPruneMethods.rows()),
       choice_setting<R>(
           {"prune-scope", "", "the share holds in each layer, or over all of them", kMethods, "prune_scope", kPruning},
           &R::prune_scope, kPruneScopes.rows()),
@@ -129,7 +129,7 @@ std::vector<Setting<R>> own_settings() {
           &R::group, 1, kMaxGroup),
       choice_setting<R>(
           {"quant-method", "", "auto keeps the better one, layer by layer", kMethods, "quant_method", kQuantizing},
-          &R::quant_method, kQuantChoices.rows()),
+          &R::quant_method, kQuantMethods.rows()),
       integer_setting<R>(
           {"low-rank", "K", "factor linear layers to rank K where that is smaller", kMethods, "low_rank"}, &R::low_rank,
           1, kMaxLowRank),
@@ -188,8 +188,8 @@ bool Recipe::quantizes() const {
 }
 
 bool Recipe::needs_statistics() const {
-  const bool prunes = prune > 0 && prune_method != PruneChoice::magnitude;
-  const bool rounds = quant_method != QuantChoice::nearest && quantizes();
+  const bool prunes = prune > 0 && prune_method != PruneMethod::magnitude;
+  const bool rounds = quant_method != QuantMethod::nearest && quantizes();
   return prunes || rounds || low_rank.has_value() || !layers.empty();
 }
 
@@ -225,7 +225,7 @@ void validate(const Recipe& recipe) {
   if (recipe.prune_scope == PruneScope::global && recipe.low_rank) {
     fail(Errc::bad_recipe, "prune-scope global cannot go with low-rank: the factors replace the weights it compares");
   }
-  if (recipe.prune_scope == PruneScope::global && recipe.prune_method == PruneChoice::error_feedback) {
+  if (recipe.prune_scope == PruneScope::global && recipe.prune_method == PruneMethod::error_feedback) {
     fail(Errc::bad_recipe, "prune-scope global chooses by magnitude; it cannot go with prune-method error-feedback");
   }
   validate_training(recipe);

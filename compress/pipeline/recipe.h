@@ -19,20 +19,6 @@ enum class PruneScope { layer, global };
 inline constexpr NamedValues<PruneScope, 2> kPruneScopes = {
     {{PruneScope::layer, "layer"}, {PruneScope::global, "global"}}};
 
-/// automatic takes error feedback where there are statistics.
-enum class PruneChoice { automatic, magnitude, error_feedback };
-inline constexpr NamedValues<PruneChoice, 3> kPruneChoices = {
-    {{PruneChoice::automatic, "auto", "automatic"},
-     {PruneChoice::magnitude, "magnitude", "magnitude_or_nearest"},
-     {PruneChoice::error_feedback, "error-feedback", "error_feedback"}}};
-
-/// automatic tries both and keeps the better one, layer by layer.
-enum class QuantChoice { automatic, nearest, error_feedback };
-inline constexpr NamedValues<QuantChoice, 3> kQuantChoices = {
-    {{QuantChoice::automatic, "auto", "automatic"},
-     {QuantChoice::nearest, "nearest", "magnitude_or_nearest"},
-     {QuantChoice::error_feedback, "error-feedback", "error_feedback"}}};
-
 /// Encodes the weights whose name matches `pattern` differently from the rest; the first match wins.
 struct LayerRule {
   std::string pattern;   // a name, or "re:" and an ECMAScript regular expression that must match the whole name
@@ -41,11 +27,11 @@ struct LayerRule {
 
 struct Recipe {
   double prune = 0;  // share of the linear weights that becomes zero
-  PruneChoice prune_method = PruneChoice::automatic;
+  PruneMethod prune_method = PruneMethod::automatic;
   PruneScope prune_scope = PruneScope::layer;
   std::string quant = "f32";  // an encoding as in LayerRule
   uint32_t group = kDefaultGroup;
-  QuantChoice quant_method = QuantChoice::automatic;
+  QuantMethod quant_method = QuantMethod::automatic;
   /// Bits to which linear layers with integer weights round their inputs: 8 or 16. 0 takes 16 in the layers of a
   /// decoder where 8 would cost accuracy, and otherwise 8.
   uint32_t input_bits = 0;

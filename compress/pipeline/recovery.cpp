@@ -33,9 +33,9 @@ void take_share(TrainingRecipe& recipe, double share) {
   recipe.steps = std::max<uint32_t>(1, static_cast<uint32_t>(std::lround(share * steps)));
 }
 
-TrainingTask training_task(const Task& task) {
-  if (task.classifies()) return TrainingTask::classification;
-  return task.generates() ? TrainingTask::generation : TrainingTask::embedding;
+OutputKind training_task(const Task& task) {
+  if (task.classifies()) return OutputKind::classification;
+  return task.generates() ? OutputKind::generation : OutputKind::embedding;
 }
 
 TrainingJob make_job(const TrainingSetup& setup, const std::string& stage, TrainableModel& model,

@@ -62,7 +62,7 @@ std::optional<double> speedup(const Report& report, const SpeedCase& speed) {
   return reference == nullptr ? std::nullopt : ratio(reference->p50_ms, speed.p50_ms);
 }
 
-const TaskMetric* find_metric(const ModelReport& model, std::string_view key) {
+const EvalMetric* find_metric(const ModelReport& model, std::string_view key) {
   if (!model.task) return nullptr;
   const auto& metrics = model.task->metrics;
   const auto found =
@@ -70,19 +70,19 @@ const TaskMetric* find_metric(const ModelReport& model, std::string_view key) {
   return found == metrics.end() ? nullptr : &*found;
 }
 
-const TaskMetric* main_metric(const Report& report) {
+const EvalMetric* main_metric(const Report& report) {
   for (const ModelReport& model : report.models) {
     if (model.task && !model.task->metrics.empty()) return &model.task->main();
   }
   return nullptr;
 }
 
-std::vector<TaskMetric> task_metrics(const Report& report) {
-  std::vector<TaskMetric> all;
+std::vector<EvalMetric> task_metrics(const Report& report) {
+  std::vector<EvalMetric> all;
   for (const ModelReport& model : report.models) {
     if (!model.task) continue;
-    for (const TaskMetric& metric : model.task->metrics) {
-      const auto same = [&](const TaskMetric& other) { return other.key == metric.key; };
+    for (const EvalMetric& metric : model.task->metrics) {
+      const auto same = [&](const EvalMetric& other) { return other.key == metric.key; };
       if (std::none_of(all.begin(), all.end(), same)) all.push_back(metric);
     }
   }
@@ -93,8 +93,8 @@ std::optional<double> metric_difference(const Report& report, const ModelReport&
   if (report.models.empty() || !model.task || !report.models.front().task) return std::nullopt;
   const ModelReport& reference = report.models.front();
   if (reference.task->task != model.task->task || reference.task->file != model.task->file) return std::nullopt;
-  const TaskMetric* before = find_metric(reference, key);
-  const TaskMetric* after = find_metric(model, key);
+  const EvalMetric* before = find_metric(reference, key);
+  const EvalMetric* after = find_metric(model, key);
   return before == nullptr || after == nullptr ? std::nullopt : finite(after->value - before->value);
 }
 

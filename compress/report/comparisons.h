@@ -21,11 +21,11 @@ std::optional<double> memory_ratio(const Report& report, const ModelReport& mode
 /// The median time of the first model in the case of `speed`, divided by the median time of `speed`.
 std::optional<double> speedup(const Report& report, const SpeedCase& speed);
 /// The figure with that key; nullptr when the model has no task with such a figure.
-const TaskMetric* find_metric(const ModelReport& model, std::string_view key);
+const EvalMetric* find_metric(const ModelReport& model, std::string_view key);
 /// The main figure of the first model that has a task; nullptr when none has.
-const TaskMetric* main_metric(const Report& report);
+const EvalMetric* main_metric(const Report& report);
 /// The figures of the tasks of all models without repetition, in the order in which they first appear.
-std::vector<TaskMetric> task_metrics(const Report& report);
+std::vector<EvalMetric> task_metrics(const Report& report);
 /// The figure of the model minus that of the first model, where both did the same task on the same file.
 std::optional<double> metric_difference(const Report& report, const ModelReport& model, std::string_view key);
 

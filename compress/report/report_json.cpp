@@ -18,7 +18,7 @@ Json measured(uint64_t value) { return value > 0 ? Json(value) : Json(); }
 Json compared_task_json(const Report& report, const ModelReport& model) {
   if (!model.task) return {};
   Json out = task_json(*model.task);
-  for (const TaskMetric& metric : model.task->metrics) {
+  for (const EvalMetric& metric : model.task->metrics) {
     out.set(metric.key + "_difference", number_or_null(metric_difference(report, model, metric.key)));
   }
   return out;
@@ -42,6 +42,7 @@ Json model_json(const Report& report, const ModelReport& model) {
                        {"load_ms", measured(model.load_ms)},
                        {"peak_memory_bytes", measured(model.peak_memory_bytes)},
                        {"isa", model.isa},
+                       {"device", model.device},
                        {"task", compared_task_json(report, model)},
                        {"fidelity", model.fidelity ? fidelity_json(*model.fidelity) : Json()},
                        {"predictions", model.predictions ? predictions_json(*model.predictions) : Json()},

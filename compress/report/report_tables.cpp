@@ -30,7 +30,7 @@ Cell difference_cell(bool reference, std::optional<double> difference, int decim
 }
 
 Cell metric_cell(const ModelReport& model, std::string_view key) {
-  const TaskMetric* metric = find_metric(model, key);
+  const EvalMetric* metric = find_metric(model, key);
   return {metric == nullptr ? kMissing : fixed_text(metric->value, metric->decimals)};
 }
 
@@ -55,7 +55,7 @@ Cell perplexity_ratio_cell(const ModelReport& model) {
 }
 
 Cell metric_error_cell(const ModelReport& model, std::string_view key) {
-  const TaskMetric* metric = find_metric(model, key);
+  const EvalMetric* metric = find_metric(model, key);
   const bool known = metric != nullptr && metric->standard_error > 0;
   return {known ? fixed_text(metric->standard_error, metric->decimals) : kMissing};
 }
@@ -128,14 +128,19 @@ double bits_per_parameter(const ModelReport& model) {
 
 std::string text_or_missing(const std::string& text) { return text.empty() ? kMissing : text; }
 
-Cell items_cell(const TaskResult& task) {
+Cell items_cell(const EvalResult& task) {
   return {task.items == 0 ? kMissing : message(count_text(task.items), " ", task.unit)};
+}
+
+// The instructions of the kernels, and the device where it is not the CPU that the report names.
+std::string kernels_text(const ModelReport& model) {
+  return model.device.empty() || model.device == "cpu" ? model.isa : message(model.isa, ", ", model.device);
 }
 
 }  // namespace
 
 Table overview_table(const Report& report) {
-  const TaskMetric* main = main_metric(report);
+  const EvalMetric* main = main_metric(report);
   const std::string key = main == nullptr ? "" : main->key;
   Table table{"Overview",
               {{"Model", Kind::name},
@@ -174,9 +179,9 @@ Table overview_table(const Report& report) {
 }
 
 Table accuracy_table(const Report& report) {
-  const std::vector<TaskMetric> metrics = task_metrics(report);
+  const std::vector<EvalMetric> metrics = task_metrics(report);
   Table table{"Accuracy", {{"Model", Kind::name}, {"Task", Kind::text}, {"File", Kind::text}, {"Items"}}, {}};
-  for (const TaskMetric& metric : metrics) {
+  for (const EvalMetric& metric : metrics) {
     table.columns.push_back({metric.name, Kind::number, metric_hint(metric.key)});
     table.columns.push_back({"Std. error"});
     table.columns.push_back({"Change"});
@@ -197,12 +202,12 @@ Table accuracy_table(const Report& report) {
        {"Same token", Kind::number, "Share of the places with the original's most probable token."}});
   for (const ModelReport& model : report.models) {
     if (!model.task && !model.fidelity && !model.predictions) continue;
-    const TaskResult task = model.task.value_or(TaskResult{});
+    const EvalResult task = model.task.value_or(EvalResult{});
     const FidelityResult fidelity = model.fidelity.value_or(FidelityResult{});
     const auto cosine = [&](double value) { return Cell{model.fidelity ? fixed_text(value, 4) : kMissing}; };
     Row row{{name_cell(report, model), {text_or_missing(task.task)}, {text_or_missing(task.file)}, items_cell(task)},
             {}};
-    for (const TaskMetric& metric : metrics) {
+    for (const EvalMetric& metric : metrics) {
       row.cells.push_back(metric_cell(model, metric.key));
       row.cells.push_back(metric_error_cell(model, metric.key));
       row.cells.push_back(
@@ -264,7 +269,7 @@ Table file_table(const Report& report) {
                            {milliseconds_text(model.load_ms, 1)},
                            bytes_cell(model.peak_memory_bytes),
                            ratio_cell(memory_ratio(report, model)),
-                           {text_or_missing(model.isa)}},
+                           {text_or_missing(kernels_text(model))}},
                           {}});
   }
   return without_empty_columns(std::move(table));

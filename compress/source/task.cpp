@@ -1,7 +1,6 @@
 #include "compress/source/task.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -14,16 +13,8 @@ namespace {
 
 using layout::Section;
 
-std::string number_text(double value) {
-  std::array<char, 32> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  return {digits.data(), end};
-}
-
 Pooling pooling_named(const std::string& name, const Artifact& artifact) {
-  for (const Pooling pooling : {Pooling::mean, Pooling::first, Pooling::max}) {
-    if (name == pooling_name(pooling)) return pooling;
-  }
+  if (const auto pooling = kPoolings.find(name)) return *pooling;
   fail(Errc::malformed, message(artifact.file().path(), ": task: pooling \"", printable(name), "\" is not known"));
 }
 
@@ -74,11 +65,11 @@ std::string task_text(const Task& task, const std::string& source) {
   if (task.generates()) {
     std::string text = message("kind=", task.kind, "\ndimension=", task.dimension, "\narchitecture=", task.architecture,
                                "\ncontext=", task.context, "\n");
-    if (task.rope_theta > 0) text += "rope_theta=" + number_text(task.rope_theta) + "\n";
+    if (task.rope_theta > 0) text += message("rope_theta=", task.rope_theta, "\n");
     return text + message("source=", source, "\n");
   }
   std::string text =
-      message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", pooling_name(task.pooling),
+      message("kind=", task.kind, "\ndimension=", task.dimension, "\npooling=", kPoolings.name(task.pooling),
               "\nnormalize=", task.normalize ? 1 : 0, "\nsource=", source, "\n");
   for (size_t i = 0; i < task.labels.size(); ++i) text += message("label.", i, "=", task.labels[i], "\n");
   return text;

@@ -113,7 +113,7 @@ TrainingCurve finetune(SourceModel& classifier, TrainingRecipe recipe, const Tra
   TrainingJob job;
   job.stage = "fine-tuning";
   job.student = &student;
-  job.task = TrainingTask::classification;
+  job.task = OutputKind::classification;
   job.data = &texts.data;
   job.recipe = recipe;
   job.fingerprint = fingerprint(classifier, recipe, texts);

@@ -37,7 +37,7 @@ struct TrainableModel {
 
 /// What the student's output is: one embedding for each sequence, logits of classes for each sequence, or logits of the
 /// next token for each token.
-enum class TrainingTask { embedding, classification, generation };
+enum class OutputKind { embedding, classification, generation };
 
 /// One stage of training. Everything that a pointer or the lookup refers to belongs to the caller and outlives the
 /// call; of that only `student` is changed.
@@ -47,7 +47,7 @@ struct TrainingJob {
   WeightLookup teacher_weights;       // the weights of the teacher's program; called before training begins
   TrainableModel* student = nullptr;  // values and scales of its weights change; shapes, encodings and masks do not
   std::vector<MatchedValue> matched;  // in the order of the student's program; for blocks, each begins where one ends
-  TrainingTask task = TrainingTask::embedding;
+  OutputKind task = OutputKind::embedding;
   const TrainingData* data = nullptr;
   TrainingRecipe recipe;  // its data file, text length and held-out share were used to make `data`
   /// For each weight that is pruned, its share of zeros in [0, 1]. With PruneSchedule::one_shot the weights have their

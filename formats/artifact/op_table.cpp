@@ -238,18 +238,7 @@ constexpr std::array<Attributes, kOpKinds> each_kind(std::index_sequence<kinds..
 }
 constexpr std::array<Attributes, kOpKinds> kDefaults = each_kind(std::make_index_sequence<kOpKinds>());
 
-constexpr NamedValues<ActivationFunction, 5> kActivations = {{{ActivationFunction::gelu, "gelu"},
-                                                              {ActivationFunction::gelu_tanh, "gelu_tanh"},
-                                                              {ActivationFunction::relu, "relu"},
-                                                              {ActivationFunction::silu, "silu"},
-                                                              {ActivationFunction::tanh, "tanh"}}};
-constexpr NamedValues<Pooling, 3> kPoolings = {
-    {{Pooling::mean, "mean"}, {Pooling::first, "first"}, {Pooling::max, "max"}}};
-
 }  // namespace
-
-const char* activation_name(ActivationFunction function) { return kActivations.name(function); }
-const char* pooling_name(Pooling pooling) { return kPoolings.name(pooling); }
 
 const char* op_name(const Attributes& attributes) {
   return std::visit([](const auto& op) { return row_of(op).name; }, attributes);

@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "formats/artifact/named_values.h"
+
 namespace lathe {
 
 // The numbers of these enumerations are in files: they never change, and new ones are added at the end.
@@ -20,8 +22,13 @@ enum class Pooling : uint32_t { mean = 0, first = 1, max = 2 };
 /// Which elements i < n of a head make a pair, with n pairs: (i, i + n), or (2 i, 2 i + 1).
 enum class RopePairs : uint32_t { halves = 0, neighbours = 1 };
 
-const char* activation_name(ActivationFunction function);
-const char* pooling_name(Pooling pooling);
+inline constexpr NamedValues<ActivationFunction, 5> kActivations = {{{ActivationFunction::gelu, "gelu"},
+                                                                     {ActivationFunction::gelu_tanh, "gelu_tanh"},
+                                                                     {ActivationFunction::relu, "relu"},
+                                                                     {ActivationFunction::silu, "silu"},
+                                                                     {ActivationFunction::tanh, "tanh"}}};
+inline constexpr NamedValues<Pooling, 3> kPoolings = {
+    {{Pooling::mean, "mean"}, {Pooling::first, "first"}, {Pooling::max, "max"}}};
 
 namespace ops {
 

@@ -21,13 +21,14 @@ struct PoolingRow {
   std::string_view name;  // of the newer spelling, "pooling_mode": "mean"
   Pooling pooling;
 };
-constexpr std::array<PoolingRow, 3> kPoolings = {{{"pooling_mode_cls_token", "cls", Pooling::first},
-                                                  {"pooling_mode_mean_tokens", "mean", Pooling::mean},
-                                                  {"pooling_mode_max_tokens", "max", Pooling::max}}};
+constexpr std::array<PoolingRow, 3> kPoolingModes = {{{"pooling_mode_cls_token", "cls", Pooling::first},
+                                                      {"pooling_mode_mean_tokens", "mean", Pooling::mean},
+                                                      {"pooling_mode_max_tokens", "max", Pooling::max}}};
 
 Pooling find_pooling(std::string_view mode, std::string_view PoolingRow::*column, std::string_view file) {
-  const auto found = std::find_if(kPoolings.begin(), kPoolings.end(), [&](const auto& r) { return r.*column == mode; });
-  if (found != kPoolings.end()) return found->pooling;
+  const auto found =
+      std::find_if(kPoolingModes.begin(), kPoolingModes.end(), [&](const auto& r) { return r.*column == mode; });
+  if (found != kPoolingModes.end()) return found->pooling;
   fail(Errc::unsupported,
        message(file, ": ", printable(mode), " is not supported, supported are pooling by cls, mean and max"));
 }

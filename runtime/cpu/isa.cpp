@@ -2,19 +2,20 @@
 
 #include <cpuid.h>
 
-#include <array>
 #include <cstdlib>
 
 #include "formats/artifact/error.h"
+#include "formats/artifact/named_values.h"
 
 namespace lathe {
 namespace {
 
-constexpr std::array<const char*, 3> kNames = {"generic", "avx2", "avx512vnni"};
+constexpr NamedValues<Isa, 3> kIsas = {
+    {{Isa::generic, "generic"}, {Isa::avx2, "avx2"}, {Isa::avx512vnni, "avx512vnni"}}};
 
 }  // namespace
 
-const char* isa_name(Isa isa) noexcept { return kNames[static_cast<size_t>(isa)]; }
+const char* isa_name(Isa isa) noexcept { return kIsas.name(isa); }
 
 Isa best_isa(const CpuFeatures& cpu) noexcept {
   if (!cpu.avx2 || !cpu.fma) return Isa::generic;
@@ -44,15 +45,12 @@ bool has_vbmi2() noexcept { return __builtin_cpu_supports("avx512vbmi2") != 0; }
 Isa chosen_isa() {
   const char* wanted = std::getenv("LATHE_ISA");
   if (wanted == nullptr || *wanted == '\0') return detect_isa();
-  for (size_t i = 0; i < kNames.size(); ++i) {
-    if (std::string_view(wanted) != kNames[i]) continue;
-    const auto isa = static_cast<Isa>(i);
-    if (isa > detect_isa()) {
-      fail(Errc::usage, message("LATHE_ISA=", wanted, ": this CPU supports up to ", isa_name(detect_isa())));
-    }
-    return isa;
+  const std::optional<Isa> isa = kIsas.find(wanted);
+  if (!isa) fail(Errc::usage, message("LATHE_ISA=", wanted, ": expected one of ", kIsas.list(", ")));
+  if (*isa > detect_isa()) {
+    fail(Errc::usage, message("LATHE_ISA=", wanted, ": this CPU supports up to ", isa_name(detect_isa())));
   }
-  fail(Errc::usage, message("LATHE_ISA=", wanted, ": expected generic, avx2 or avx512vnni"));
+  return *isa;
 }
 
 }  // namespace lathe

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/fused_ops.h"
+
 namespace lathe::cpu {
 namespace {
 
@@ -11,21 +13,12 @@ using kernels::Epilogue;
 struct Draft {
   const Program& program;
   const WeightStore& weights;
-  std::vector<size_t> readers = {};  // of each value; outputs count too, so that they are never fused away
   Plan plan = {};
   size_t attentions = 0;
   // What the block's quantized rows hold at this point of the segment.
   uint32_t quantized_value = kNone;
   InputBits quantized_bits = InputBits::eight;
 };
-
-void count_readers(Draft& draft) {
-  draft.readers.assign(draft.program.values.size(), 0);
-  for (const Op& op : draft.program.ops) {
-    for (const uint32_t input : op.inputs) ++draft.readers[input];
-  }
-  for (const uint32_t output : draft.program.outputs) draft.readers[output] += 2;
-}
 
 const std::string& weight_name(const Draft& draft, const Op& op, size_t slot) {
   return draft.program.weights[op.weights[slot]];
@@ -95,32 +88,20 @@ size_t add_rotation(Draft& draft, const std::vector<float>& frequencies) {
   return rotations.size() - 1;
 }
 
-// The op after `index`, where it is of that kind and the only reader of what the op at `index` writes.
-template <class Kind>
-const Op* only_reader(const Draft& draft, size_t index) {
-  if (index + 1 >= draft.program.ops.size()) return nullptr;
-  const Op& op = draft.program.ops[index];
-  const Op& next = draft.program.ops[index + 1];
-  const bool joins = next.is<Kind>() && next.inputs[0] == op.output && draft.readers[op.output] == 1;
-  return joins ? &next : nullptr;
-}
+// ---- one function for each kind of op: adds its step ----
 
-// ---- one function for each kind of op: adds its step, and returns how many ops that step covers ----
-
-size_t add_op(Draft& draft, size_t index, const ops::Embedding& embedding) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Embedding& embedding) {
+  const Op& op = *fused.op;
   const TableWeight& table = draft.weights.tables.at(weight_name(draft, op, 0));
   draft.plan.table_width = std::max(draft.plan.table_width, table.width());
   add_step(draft, GatherStep{&table, embedding.stream}, op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Linear& linear) {
-  const Op& op = draft.program.ops[index];
-  const Op* activation = only_reader<ops::Activation>(draft, index);
+void add_op(Draft& draft, const FusedOp& fused, const ops::Linear& linear) {
+  const Op& op = *fused.op;
   LinearStep step;
   step.weight = &draft.weights.linear.at(linear_key(draft.program, op));
-  if (activation != nullptr) step.epilogue = epilogue_of(activation->as<ops::Activation>()->function);
+  if (fused.next != nullptr) step.epilogue = epilogue_of(fused.next->as<ops::Activation>()->function);
   draft.plan.scratch_bytes = std::max(draft.plan.scratch_bytes, step.weight->scratch_bytes());
   if (step.weight->is_integer()) {
     step.bits = linear.input_bits;
@@ -129,18 +110,16 @@ size_t add_op(Draft& draft, size_t index, const ops::Linear& linear) {
       draft.plan.wide_outputs = std::max(draft.plan.wide_outputs, step.weight->outputs());
     }
   }
-  add_step(draft, step, op, activation == nullptr ? op.output : activation->output);
-  return activation == nullptr ? 1 : 2;
+  add_step(draft, step, op, fused.output());
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::LayerNorm& norm) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::LayerNorm& norm) {
+  const Op& op = *fused.op;
   add_step(draft, layer_norm_step(draft, op, norm), op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Attention& attention) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Attention& attention) {
+  const Op& op = *fused.op;
   const size_t heads = attention.heads;
   draft.plan.segments.push_back(
       {draft.program.values[op.output].rows,
@@ -148,67 +127,54 @@ size_t add_op(Draft& draft, size_t index, const ops::Attention& attention) {
                         attention.mask == AttentionMask::causal, attention.window, draft.attentions++}});
   draft.plan.rowwise_from = draft.plan.segments.size();
   draft.plan.head_width = std::max(draft.plan.head_width, width_of(draft, op.output) / heads);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Activation& activation) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Activation& activation) {
+  const Op& op = *fused.op;
   add_step(draft, ActivateStep{epilogue_of(activation.function)}, op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Add&) {
-  const Op& op = draft.program.ops[index];
-  const Op* norm = only_reader<ops::LayerNorm>(draft, index);
-  if (norm == nullptr) {
-    add_step(draft, AddStep{}, op, op.output);
-    return 1;
-  }
-  add_step(draft, layer_norm_step(draft, *norm, *norm->as<ops::LayerNorm>()), op, norm->output);
-  return 2;
+void add_op(Draft& draft, const FusedOp& fused, const ops::Add&) {
+  const Op& op = *fused.op;
+  if (fused.next == nullptr) return add_step(draft, AddStep{}, op, op.output);
+  add_step(draft, layer_norm_step(draft, *fused.next, *fused.next->as<ops::LayerNorm>()), op, fused.output());
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Pool& pool) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Pool& pool) {
+  const Op& op = *fused.op;
   draft.plan.segments.push_back(
       {draft.program.values[op.output].rows, PoolSegment{op.inputs[0], op.output, pool.pooling}});
   draft.plan.rowwise_from = draft.plan.segments.size();
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Normalize& normalize) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Normalize& normalize) {
+  const Op& op = *fused.op;
   add_step(draft, NormalizeStep{normalize.epsilon}, op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::RmsNorm& norm) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::RmsNorm& norm) {
+  const Op& op = *fused.op;
   const size_t heads = std::max(norm.heads, 1u);
   add_step(draft, RmsNormStep{vector_weight(draft, op, 0).data(), norm.epsilon, heads}, op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Multiply&) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Multiply&) {
+  const Op& op = *fused.op;
   add_step(draft, MultiplyStep{}, op, op.output);
-  return 1;
 }
 
-size_t add_op(Draft& draft, size_t index, const ops::Rope& rope) {
-  const Op& op = draft.program.ops[index];
+void add_op(Draft& draft, const FusedOp& fused, const ops::Rope& rope) {
+  const Op& op = *fused.op;
   const size_t rotation = add_rotation(draft, vector_weight(draft, op, 0));
   add_step(draft, RopeStep{rotation, rope.heads, rope.pairs}, op, op.output);
-  return 1;
 }
 
 }  // namespace
 
 Plan make_plan(const Program& program, const WeightStore& weights) {
   Draft draft{program, weights};
-  count_readers(draft);
-  for (size_t index = 0; index < program.ops.size();) {
-    index += std::visit([&](const auto& kind) { return add_op(draft, index, kind); }, program.ops[index].attributes);
+  for (const FusedOp& fused : fuse_ops(program)) {
+    std::visit([&](const auto& kind) { add_op(draft, fused, kind); }, fused.op->attributes);
   }
   place_values(program, draft.plan);
   return std::move(draft.plan);

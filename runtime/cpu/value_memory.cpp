@@ -2,50 +2,24 @@
 
 #include <algorithm>
 #include <map>
-#include <tuple>
 
 #include "runtime/cpu/plan.h"
+#include "runtime/value_offsets.h"
 
 namespace lathe::cpu {
 namespace {
 
-// When a value is needed: in segments, or in steps of one segment. Both ends count.
-struct Lifetime {
-  uint32_t value = 0;
-  size_t first = SIZE_MAX;
-  size_t last = 0;
-
-  void touch(size_t time) {
-    first = std::min(first, time);
-    last = std::max(last, time);
-  }
-};
-
-// Gives each value an offset such that values that live at the same time do not overlap; the first gap that fits is
-// taken. Returns the floats that a row needs in all.
-size_t assign_offsets(std::vector<Lifetime> lifetimes, std::vector<ValueLocation>& locations) {
-  std::sort(lifetimes.begin(), lifetimes.end(), [](const Lifetime& x, const Lifetime& y) { return x.first < y.first; });
-  size_t total = 0;
-  std::vector<Lifetime> live;
-  for (const Lifetime& wanted : lifetimes) {
-    std::erase_if(live, [&](const Lifetime& other) { return other.last < wanted.first; });
-    std::sort(live.begin(), live.end(), [&](const Lifetime& x, const Lifetime& y) {
-      return locations[x.value].offset < locations[y.value].offset;
-    });
-    const size_t width = locations[wanted.value].width;
-    size_t offset = 0;
-    for (const Lifetime& other : live) {
-      const ValueLocation& taken = locations[other.value];
-      if (offset + width <= taken.offset) break;
-      offset = std::max(offset, taken.offset + taken.width);
-    }
-    locations[wanted.value].offset = offset;
-    total = std::max(total, offset + width);
-    live.push_back(wanted);
-  }
+// Offsets for the values of one kind of memory; returns the floats that a row needs in all.
+size_t place(const std::vector<Lifetime>& lifetimes, std::vector<ValueLocation>& locations) {
+  std::vector<size_t> widths;
+  for (const ValueLocation& location : locations) widths.push_back(location.width);
+  std::vector<size_t> offsets(locations.size());
+  const size_t total = assign_offsets(lifetimes, widths, offsets);
+  for (const Lifetime& lifetime : lifetimes) locations[lifetime.value].offset = offsets[lifetime.value];
   return total;
 }
 
+// When a value is needed: in segments, or in steps of one segment.
 using Lifetimes = std::map<uint32_t, Lifetime>;
 
 void touch(Lifetimes& lifetimes, uint32_t value, size_t time) {
@@ -113,14 +87,14 @@ void place_values(const Program& program, Plan& plan) {
     }
   }
   for (size_t rows = 0; rows < kRowKinds; ++rows) {
-    plan.workspace_width[rows] = assign_offsets(workspace[rows], plan.values);
+    plan.workspace_width[rows] = place(workspace[rows], plan.values);
   }
   for (const Lifetimes& lifetimes : in_segment) {
     std::vector<Lifetime> block;
     for (const auto& [value, lifetime] : lifetimes) {
       if (plan.values[value].storage == Storage::block) block.push_back(lifetime);
     }
-    plan.block_width = std::max(plan.block_width, assign_offsets(block, plan.values));
+    plan.block_width = std::max(plan.block_width, place(block, plan.values));
   }
 }
 

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/fidelity.h"
+#include "compress/evaluation/sts.h"
 #include "compress/facts/facts_json.h"
+#include "formats/artifact/artifact.h"
 #include "formats/json.h"
 #include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"

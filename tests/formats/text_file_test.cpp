@@ -61,4 +61,22 @@ TEST_CASE("a text that is absent, a folder, empty or not UTF-8 is an error that 
   expect_error(Errc::malformed, {"latin.txt", "line 2"}, [&] { read_lines(latin); });
 }
 
+TEST_CASE("lines are texts and empty lines are not", "[formats][text_file]") {
+  const TempDir dir;
+  CHECK(read_lines(dir.write("t.txt", "one\r\n\n two \nthree")) == std::vector<std::string>{"one", " two ", "three"});
+  expect_error(Errc::malformed, {"t.txt"}, [&] { read_lines(dir.write("t.txt", "\n\n")); });
+  expect_error(Errc::malformed, {"t.txt", "line 2"}, [&] { read_lines(dir.write("t.txt", "a\n\xc3\n")); });
+  expect_error(Errc::no_input, {"none.txt"}, [&] { read_lines(dir / "none.txt"); });
+}
+
+TEST_CASE("a text is read as it stands but for its line ends", "[formats][text_file]") {
+  const TempDir dir;
+  CHECK(read_text(dir.write("t",
+                            "\xef\xbb\xbf"
+                            "a\r\n\r\n\nb \tc")) == "a\n\n\nb \tc");
+  CHECK(read_text(dir.write("t", "a\n")) == "a\n");
+  expect_error(Errc::malformed, {"t", "no text"}, [&] { read_text(dir.write("t", "")); });
+  expect_error(Errc::malformed, {"line 3"}, [&] { read_text(dir.write("t", "a\n\n\xff\n")); });
+}
+
 }  // namespace lathe

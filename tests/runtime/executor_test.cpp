@@ -14,16 +14,17 @@ using test::expect_error;
 
 }  // namespace
 
-TEST_CASE("devices have names, and an unknown name is an error that lists them", "[runtime][executor]") {
-  for (const Device device : {Device::cpu, Device::cuda}) CHECK(parse_device(device_name(device)) == device);
-  expect_error(Errc::usage, {"\"gpu\"", "cpu, cuda"}, [] { parse_device("gpu"); });
-}
-
-TEST_CASE("a device that this build has no executor for is refused by name", "[runtime][executor]") {
+TEST_CASE("a device that this machine cannot use is an error where it is asked for, and left alone where it is not",
+          "[runtime][executor]") {
   const test::TempDir dir;
   const std::filesystem::path file = test::write_tiny(dir / "m.lathe");
-  expect_error(Errc::unsupported, {"device cuda", "it can on cpu"}, [&] { Model::open(file, Device::cuda); });
-  expect_error(Errc::unsupported, {"device cuda"}, [] { instruction_set_of(Device::cuda); });
+  CHECK(choose_device(DeviceChoice::cpu) == Device::cpu);
+  CHECK(choose_device(DeviceChoice::cuda) == Device::cuda);
+  const Device best = choose_device(DeviceChoice::automatic);
+  CHECK(Model::open(file, best).description().device == best);
+  if (best == Device::cuda) return;  // this machine has one
+  expect_error(Errc::unsupported, {}, [&] { Model::open(file, Device::cuda); });
+  expect_error(Errc::unsupported, {}, [] { instruction_set_of(Device::cuda); });
 }
 
 TEST_CASE("an executor says which kernel runs each weight, and what its copies take", "[runtime][executor]") {

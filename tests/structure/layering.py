@@ -11,6 +11,7 @@ MAY_INCLUDE = (
     ("formats/artifact/", ("formats/artifact/",)),
     ("formats/", ("formats/",)),
     ("runtime/cpu/kernels/", ("runtime/cpu/kernels/",)),
+    ("runtime/cuda/kernels/", ("runtime/cuda/kernels/",)),  # compiled by nvcc, too
     ("runtime/text/embedder.", ("runtime/", "formats/artifact/")),  # tokenizer and session together
     ("runtime/text/", ("runtime/text/", "formats/artifact/")),
     ("runtime/c_api/", ("runtime/", "formats/artifact/")),
@@ -25,7 +26,10 @@ MAY_INCLUDE = (
 # Folder, what it must not include, the parts of it that may.
 MUST_NOT_INCLUDE = (
     ("runtime/", ("runtime/text/", "runtime/c_api/"), ("runtime/text/", "runtime/c_api/")),
-    ("", ("runtime/cpu/",), ("runtime/cpu/", "runtime/executor.cpp", "tests/runtime/cpu/", "experiments/kernels/")),
+    ("", ("runtime/cpu/",), ("runtime/cpu/", "runtime/executor.cpp", "tests/runtime/cpu/", "experiments/kernels/",
+                            "tests/runtime/cuda/kernels_test.cpp")),  # the CPU's kernels are its reference
+    ("", ("runtime/cuda/",), ("runtime/cuda/", "runtime/executor.cpp", "tests/runtime/cuda/", "experiments/cuda/")),
+    ("", ("runtime/cuda/module/",), ("runtime/cuda/module/",)),
     ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),
 )
 
@@ -48,12 +52,14 @@ THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
     (r"Eigen/.*", ("compress/methods/linalg.h", "compress/methods/linalg.cpp")),
-    (r"cblas\.h", ("compress/methods/linalg.cpp",)),
+    (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
+    (r"cuda_runtime\.h", ("runtime/cuda/module/",)),
+    (r"boost/context/.*", ("tests/runtime/cuda/host/",)),
     (r"lathe\.h", ("tests/package/",)),
     (r"utf8proc\.h", ("runtime/text/",)),
     (r"boost/.*", ("cli/",)),
     (r"(torch|ATen|c10)/.*", ("compress/training/torch/",)),
-    (r"dlfcn\.h", ("compress/training/training_module.cpp",)),
+    (r"dlfcn\.h", ("runtime/dynamic_module.cpp",)),
     (r"catch2/.*", ("tests/",)),
     (r"cpuid\.h", ("runtime/cpu/isa.cpp",)),
     (r"[a-z0-9]*intrin\.h", ("runtime/cpu/kernels/",)),

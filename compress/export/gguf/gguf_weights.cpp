@@ -176,8 +176,8 @@ class ProgramReader {
     const ActivationFunction wanted =
         row_.architecture == GgufArchitecture::gpt2 ? ActivationFunction::gelu_tanh : ActivationFunction::silu;
     if (attributes.function == wanted) return;
-    fail_op(name_of(op), message("is ", activation_name(attributes.function), ", GGUF means ", activation_name(wanted),
-                                 " for this architecture"));
+    fail_op(name_of(op), message("is ", kActivations.name(attributes.function), ", GGUF means ",
+                                 kActivations.name(wanted), " for this architecture"));
   }
 
   void read(const ops::Rope& attributes, const Op& op) {

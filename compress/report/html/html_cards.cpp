@@ -90,8 +90,8 @@ std::string predictions_text(const PredictionResult& predictions) {
 
 void append_perplexity_card(std::vector<Card>& cards, const Report& report, const ModelReport& model) {
   const PredictionResult& predictions = *model.predictions;
-  const TaskMetric* own = model.task ? &model.task->main() : nullptr;
-  const TaskMetric* reference = own == nullptr ? nullptr : find_metric(report.models.front(), own->key);
+  const EvalMetric* own = model.task ? &model.task->main() : nullptr;
+  const EvalMetric* reference = own == nullptr ? nullptr : find_metric(report.models.front(), own->key);
   if (reference == nullptr || !(reference->value > 0)) {
     cards.push_back(
         {"Predictions", percent_text(predictions.same_top, 1), "same token", predictions_text(predictions)});
@@ -106,7 +106,7 @@ void append_perplexity_card(std::vector<Card>& cards, const Report& report, cons
 void append_accuracy_card(std::vector<Card>& cards, const Report& report, const ModelReport& model) {
   if (model.predictions) return append_perplexity_card(cards, report, model);
   const std::string cosine = model.fidelity ? "mean cosine to the original " + fixed_text(model.fidelity->mean, 4) : "";
-  const TaskMetric* own = model.task ? &model.task->main() : nullptr;
+  const EvalMetric* own = model.task ? &model.task->main() : nullptr;
   const std::optional<double> difference = own == nullptr ? std::nullopt : metric_difference(report, model, own->key);
   if (!difference) {
     if (!model.fidelity) return;
@@ -143,7 +143,7 @@ std::vector<Card> absolute_cards(const ModelReport& model) {
                      "p50, " + case_text(speed)});
   }
   if (model.task) {
-    const TaskMetric& metric = model.task->main();
+    const EvalMetric& metric = model.task->main();
     cards.push_back({"Accuracy", fixed_text(metric.value, metric.decimals), metric.name,
                      message(model.task->task, ", ", count_text(model.task->items), " ", model.task->unit)});
   }

@@ -90,8 +90,8 @@ TrainableWeights::Choice choice_of(const TrainingJob& job) {
   return choice;
 }
 
-std::vector<Shard> held_out_shards(const TokenBatch& texts, TrainingTask task) {
-  const size_t enough = task == TrainingTask::generation ? kDecoderCheckTokens : kCheckTokens;
+std::vector<Shard> held_out_shards(const TokenBatch& texts, OutputKind task) {
+  const size_t enough = task == OutputKind::generation ? kDecoderCheckTokens : kCheckTokens;
   uint32_t count = 0;
   while (count < texts.sequences() && texts.starts[count] < enough) ++count;
   std::vector<uint32_t> first(count);
@@ -121,9 +121,9 @@ Lesson make_lesson(const TrainingJob& job, const LossTerms& terms, const at::Dev
 }
 
 std::string measure_name(const TrainingJob& job) {
-  if (job.task == TrainingTask::embedding) return "cosine";
+  if (job.task == OutputKind::embedding) return "cosine";
   const bool has_truth =
-      job.task == TrainingTask::generation ? job.teacher == nullptr : !job.data->held_out_labels.empty();
+      job.task == OutputKind::generation ? job.teacher == nullptr : !job.data->held_out_labels.empty();
   return has_truth ? "accuracy" : "agreement";
 }
 

@@ -82,7 +82,7 @@ LossTerms make_loss_terms(const TrainingJob& job) {
   terms.task = job.task;
   terms.alpha = recipe.alpha;
   terms.temperature = recipe.temperature;
-  const bool generates = job.task == TrainingTask::generation;
+  const bool generates = job.task == OutputKind::generation;
   const auto output_of = [&](const Program& program, uint32_t& head) {
     if (!generates) return program.outputs.at(0);
     head = head_of(program).weight;
@@ -108,9 +108,9 @@ LossTerms make_loss_terms(const TrainingJob& job) {
   return terms;
 }
 
-at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, TrainingTask task) {
+at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, OutputKind task) {
   const at::Tensor squared = (student - teacher).square();
-  if (task != TrainingTask::generation) return squared.sum() / teacher.square().sum().clamp_min(kTiny);
+  if (task != OutputKind::generation) return squared.sum() / teacher.square().sum().clamp_min(kTiny);
   return (squared.sum(1) / teacher.square().sum(1).clamp_min(kTiny)).mean();
 }
 
@@ -120,9 +120,9 @@ BatchLoss batch_loss(const LossTerms& terms, const Values& student, const Values
   const at::Tensor& output = student.at(terms.student_output);
   out.loss = at::zeros({}, output.options());
   const at::Tensor target = terms.has_teacher ? teacher.at(terms.teacher_output) : at::Tensor();
-  if (terms.task == TrainingTask::embedding) {
+  if (terms.task == OutputKind::embedding) {
     add_cosine_term(output, target, out);
-  } else if (terms.task == TrainingTask::generation) {
+  } else if (terms.task == OutputKind::generation) {
     const NextTokenLoss next = next_token_loss({output, heads.student, target, heads.teacher}, batch,
                                                {terms.alpha, terms.temperature, heads.bf16});
     out.loss = out.loss + next.loss;

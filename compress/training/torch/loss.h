@@ -18,7 +18,7 @@ namespace lathe::training {
 /// (MiniLM; Wang et al., 2020 and 2021). Causal attention has no such term: half of its relations would be between
 /// tokens that never attend to each other.
 struct LossTerms {
-  TrainingTask task = TrainingTask::embedding;
+  OutputKind task = OutputKind::embedding;
   bool has_teacher = false;
   double alpha = 0;        // share of KL in the first term, in [0, 1]
   double temperature = 1;  // above 0
@@ -60,6 +60,6 @@ BatchLoss batch_loss(const LossTerms& terms, const Values& student, const Values
 /// encoders both norms are taken over all rows. For decoders each row has an error of its own, and the result is their
 /// mean: the state of a text's first token can be hundreds of times longer than all others and would decide the sum
 /// alone (Sun et al., "Massive Activations", 2024).
-at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, TrainingTask task);
+at::Tensor relative_error(const at::Tensor& student, const at::Tensor& teacher, OutputKind task);
 
 }  // namespace lathe::training

@@ -166,7 +166,7 @@ TrainingCurve tune(TrainingJob& job, const TunedBlock& block, const ShardLoss& l
   TrainableWeights weights(*job.student, choice_of(job, block), setting.device, setting.pool);
   const std::vector<Shard> held_out = make_shards(setting.samples, setting.split.held_out);
   BatchOrder order(setting.split.train.size(), job.recipe.seed);
-  const Effort effort = job.task == TrainingTask::generation ? kDecoderEffort : kEffort;
+  const Effort effort = job.task == OutputKind::generation ? kDecoderEffort : kEffort;
   const uint64_t passes = weights.trained().empty() ? 0 : effort.passes;  // a large token table does not train
   const uint64_t pass_steps = std::max<size_t>(1, setting.split.train.size() / setting.split.step_sequences);
   const TrainingSchedule schedule{pass_steps * passes, 0, effort.rate, job.recipe.warmup};

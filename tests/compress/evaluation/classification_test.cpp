@@ -1,12 +1,16 @@
 // Models that sort texts into classes, from the checkpoint to the report.
 
+#include "compress/evaluation/classification.h"
+
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "compress/evaluation/evaluate.h"
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
+#include "compress/evaluation/eval_task.h"
+#include "compress/evaluation/fidelity.h"
 #include "compress/evaluation/verify.h"
 #include "compress/report/report.h"
+#include "runtime/text/embedder.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
 #include "tests/support/paths.h"
@@ -32,8 +36,8 @@ Model build(const SourceModel& source) {
 
 SourceModel open(const TempDir& dir, const TinyModel& tiny) { return open_source(tiny.write(dir), false); }
 
-const TaskMetric& metric(const TaskResult& result, const std::string& key) {
-  for (const TaskMetric& each : result.metrics) {
+const EvalMetric& metric(const EvalResult& result, const std::string& key) {
+  for (const EvalMetric& each : result.metrics) {
     if (each.key == key) return each;
   }
   FAIL("no metric " << key);
@@ -216,7 +220,7 @@ TEST_CASE("accuracy and F1 are those of the definition", "[compress][classificat
   // Truth 0 0 0 1 1, predicted 0 0 1 1 0: label 0 has precision 2/3 and recall 2/3, label 1 has 1/2 and 1/2.
   const ClassificationData two{"dir/x.tsv", {"a", "b", "c", "d", "e"}, {0, 0, 0, 1, 1}, {"bad", "good"}};
   const std::vector<float> logits = {1, 0, 5, -5, 0, 1, -2, -1, 3, 2};
-  const TaskResult result = evaluate_classification(two, logits, 2);
+  const EvalResult result = evaluate_classification(two, logits, 2);
   CHECK(result.task == "cls");
   CHECK(result.file == "x.tsv");
   CHECK(result.items == 5);
@@ -230,7 +234,7 @@ TEST_CASE("accuracy and F1 are those of the definition", "[compress][classificat
   // A label that neither occurs nor is predicted does not count; one that is only predicted counts as 0. Of equal
   // logits the first one wins.
   const ClassificationData four{"y.tsv", {"a", "b", "c"}, {0, 0, 1}, {"p", "q", "r", "s"}};
-  const TaskResult many = evaluate_classification(four, {1, 1, 1, 1, 0, 0, 9, 0, 0, 4, 0, 4}, 4);
+  const EvalResult many = evaluate_classification(four, {1, 1, 1, 1, 0, 0, 9, 0, 0, 4, 0, 4}, 4);
   CHECK(many.main().value == Approx(2.0 / 3));
   CHECK(many.metrics.size() == 2);
   CHECK(metric(many, "macro_f1").value == Approx((2.0 / 3 + 1 + 0) / 3));
@@ -248,28 +252,6 @@ TEST_CASE("agreement of classifiers is the share of texts with the same label", 
   const std::vector<float> after = {2, 1, 1, 0, 5, 0, 0, 1};
   CHECK(fidelity(before, after, 2, true).agreement == Approx(0.75));
   CHECK(!fidelity(before, after, 2).agreement.has_value());
-}
-
-TEST_CASE("a task fits the models that it judges and no others", "[compress][classification]") {
-  const TempDir dir;
-  const std::string sts = dir.write("s.tsv", "a\tb\t1\nb\tc\t2\n").string();
-  const std::string cls = dir.write("c.tsv", "a\tbad\nb\tgood\n").string();
-  const Task classifier{kClassificationTask, 2, Pooling::first, false, {"bad", "good"}};
-  const Task encoder{kEmbeddingTask, 8, Pooling::mean, true};
-  CHECK(read_task({"cls", cls}, classifier, "m").texts == Labels{"a", "b"});
-  CHECK(read_task({"cls", cls}, classifier, "m").evaluate({1, 0, 0, 1}, 2).main().value == 1);
-  CHECK(read_task({"sts", sts}, encoder, "m").texts == Labels{"a", "b", "c"});
-  expect_error(Errc::usage, {"sts", "model.lathe", "classification"}, [&] {
-    read_task({"sts", sts}, classifier, "model.lathe");
-  });
-  expect_error(Errc::usage, {"cls", "model.lathe", "sentence-embedding"}, [&] {
-    read_task({"cls", cls}, encoder, "model.lathe");
-  });
-
-  CHECK(parse_task_spec("cls:a:b.tsv", "--eval").file == "a:b.tsv");
-  for (const char* bad : {"cls", "cls:", "ner:x.tsv", ":x", ""}) {
-    expect_error(Errc::usage, {"--eval", "sts:FILE", "cls:FILE"}, [&] { parse_task_spec(bad, "--eval"); });
-  }
 }
 
 TEST_CASE("the report of a classifier has accuracy, its difference and agreement", "[compress][classification]") {

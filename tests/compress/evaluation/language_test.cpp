@@ -134,7 +134,7 @@ TEST_CASE("a decoder that knows nothing has the vocabulary's size as its perplex
   CHECK(losses.losses.size() == 4 * 63);
   CHECK(losses.perplexity() == Approx(265).epsilon(1e-6));
   CHECK(losses.standard_error() == Approx(0).margin(1e-3));
-  const TaskResult result = language_result(data, losses);
+  const EvalResult result = language_result(data, losses);
   CHECK(result.task == "lm");
   CHECK(result.file == "t.txt");
   CHECK(result.items == 4 * 63);

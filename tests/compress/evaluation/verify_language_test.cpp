@@ -50,7 +50,7 @@ std::string all_notes(const Report& report) {
 
 TEST_CASE("a decoder is proved by its perplexity and by how its predictions differ", "[compress][verify]") {
   Fixture f;
-  f.request.task = TaskSpec{"lm", f.text("prose.txt", 100)};
+  f.request.task = EvalSpec{"lm", f.text("prose.txt", 100)};
   f.request.windows = 7;
   const Report report = f.run();
   CHECK_FALSE(report.models[1].fidelity.has_value());
@@ -58,8 +58,8 @@ TEST_CASE("a decoder is proved by its perplexity and by how its predictions diff
   REQUIRE(report.models[1].task.has_value());
   REQUIRE(report.models[1].predictions.has_value());
   CHECK_FALSE(report.models[0].predictions.has_value());
-  const TaskResult& before = *report.models[0].task;
-  const TaskResult& after = *report.models[1].task;
+  const EvalResult& before = *report.models[0].task;
+  const EvalResult& after = *report.models[1].task;
   CHECK(before.items == 7 * 31);
   CHECK(before.main().value > 100);  // it knows nothing of English
   CHECK(before.main().value != after.main().value);
@@ -141,9 +141,9 @@ TEST_CASE("the drop of a decoder is the increase of its perplexity", "[compress]
   CHECK(report.gates[1].actual == Approx(0.04));
 
   report.gates.clear();
-  TaskMetric before{"perplexity", "Perplexity", 20}, after{"perplexity", "Perplexity", 22};
-  report.models[0].task = TaskResult{"lm", "t", 100, "tokens", {before}};
-  report.models[1].task = TaskResult{"lm", "t", 100, "tokens", {after}};
+  EvalMetric before{"perplexity", "Perplexity", 20}, after{"perplexity", "Perplexity", 22};
+  report.models[0].task = EvalResult{"lm", "t", 100, "tokens", {before}};
+  report.models[1].task = EvalResult{"lm", "t", 100, "tokens", {after}};
   CHECK(apply_gates({0.1001, {}, {}}, report));
   CHECK_FALSE(apply_gates({0.0999, {}, {}}, report));
   CHECK(report.gates[0].actual == Approx(0.1));
@@ -155,7 +155,7 @@ TEST_CASE("the drop of a decoder is the increase of its perplexity", "[compress]
 
 TEST_CASE("every form of the report has the figures of a decoder", "[compress][verify]") {
   Fixture f;
-  f.request.task = TaskSpec{"lm", f.text("prose.txt", 100)};
+  f.request.task = EvalSpec{"lm", f.text("prose.txt", 100)};
   f.measure_speed = true;
   const Report report = f.run();
   const Json json = parse_json(report_json(report), "report");

@@ -45,9 +45,9 @@ Report figures() {
   Report report;
   report.models.resize(2);
   report.models[0].task =
-      TaskResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.80}, {"spearman", "Spearman", 0.7}}};
+      EvalResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.80}, {"spearman", "Spearman", 0.7}}};
   report.models[1].task =
-      TaskResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.78}, {"spearman", "Spearman", 0.7}}};
+      EvalResult{"sts", "x", 10, "pairs", {{"pearson", "Pearson", 0.78}, {"spearman", "Spearman", 0.7}}};
   report.models[1].fidelity = FidelityResult{10, 0.97, 0.9, 0.95, {}};
   report.models[1].file_bytes = 1000;
   report.models[0].speed = {{1, 128, 2, 5, 9.0, 9, 9, 1}, {1, 16, 2, 5, 1.0, 1, 1, 1}};

@@ -5,7 +5,8 @@
 #include <locale>
 #include <set>
 
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/fidelity.h"
+#include "runtime/text/embedder.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
 
@@ -30,8 +31,8 @@ struct Fixture {
     Recipe recipe = quick_recipe(quant, prune);
     if (data == Data::text) recipe.calibration_file = dir.write("calibration.txt", test::tiny_text(100)).string();
     if (data == Data::none) {
-      recipe.prune_method = PruneChoice::magnitude;
-      recipe.quant_method = QuantChoice::nearest;
+      recipe.prune_method = PruneMethod::magnitude;
+      recipe.quant_method = QuantMethod::nearest;
     }
     return recipe;
   }
@@ -163,7 +164,7 @@ TEST_CASE("zeros of the original count towards the share", "[compress][pipeline]
   for (size_t i = 0; i < values.size() / 2; ++i) values[i] = 0;
   const SourceModel source = open_source(tiny.write(dir), false);
   Recipe recipe = quick_recipe("f32", 0.5);
-  recipe.prune_method = PruneChoice::magnitude;
+  recipe.prune_method = PruneMethod::magnitude;
   compress_to(source, recipe, dir / "out.lathe");
   const Artifact artifact = Artifact::open(dir / "out.lathe");
   CHECK(decode(artifact.tensor(name).tensor) == values);
@@ -255,8 +256,8 @@ TEST_CASE("a fallback is in the notes, and an error under strict", "[compress][p
   tiny.tensors["embeddings.LayerNorm.bias"].values[3] = 0;
   const SourceModel source = open_source(tiny.write(dir), false);
   Recipe recipe = quick_recipe("int4", 0.5);
-  recipe.prune_method = PruneChoice::error_feedback;
-  recipe.quant_method = QuantChoice::error_feedback;
+  recipe.prune_method = PruneMethod::error_feedback;
+  recipe.quant_method = QuantMethod::error_feedback;
   recipe.calibration_tokens = 1;  // fewer tokens than inputs
   recipe.layers = {{"re:.*", "int4"}};
   const CompressedModel compressed = compress_to(source, recipe, dir / "out.lathe");

@@ -4,8 +4,10 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/fidelity.h"
+#include "compress/evaluation/sts.h"
 #include "formats/artifact/half.h"
+#include "runtime/text/embedder.h"
 #include "tests/support/compress_tiny.h"
 #include "tests/support/paths.h"
 

@@ -76,7 +76,7 @@ TEST_CASE("an encoding is one of those that can be written", "[compress][recipe]
 TEST_CASE("masks over all layers cannot go with error feedback in each", "[compress][recipe]") {
   expect_refused({"prune-scope", "prune-method"}, [](Recipe& r) {
     r.prune_scope = PruneScope::global;
-    r.prune_method = PruneChoice::error_feedback;
+    r.prune_method = PruneMethod::error_feedback;
   });
   expect_accepted([](Recipe& r) { r.prune_scope = PruneScope::global; });
 }
@@ -86,9 +86,9 @@ TEST_CASE("statistics are gathered only for methods that use them", "[compress][
   recipe.prune = 0.5;
   recipe.quant = "int8";
   CHECK(recipe.needs_statistics());
-  recipe.prune_method = PruneChoice::magnitude;
+  recipe.prune_method = PruneMethod::magnitude;
   CHECK(recipe.needs_statistics());
-  recipe.quant_method = QuantChoice::nearest;
+  recipe.quant_method = QuantMethod::nearest;
   CHECK_FALSE(recipe.needs_statistics());
   recipe.low_rank = 4;
   CHECK(recipe.needs_statistics());
@@ -120,14 +120,14 @@ TEST_CASE("inputs are rounded to 8 or 16 bits or as a layer needs", "[compress][
 
 TEST_CASE("the methods of pruning and of quantization have names of their own", "[compress][recipe]") {
   Recipe recipe;
-  recipe.prune_method = PruneChoice::magnitude;
-  recipe.quant_method = QuantChoice::nearest;
+  recipe.prune_method = PruneMethod::magnitude;
+  recipe.quant_method = QuantMethod::nearest;
   // Artifacts that exist call both by one name.
   CHECK(recipe_json(recipe).at("prune_method").as_string() == "magnitude_or_nearest");
   CHECK(recipe_json(recipe).at("quant_method").as_string() == "magnitude_or_nearest");
-  CHECK(kPruneChoices.find("magnitude") == PruneChoice::magnitude);
-  CHECK_FALSE(kPruneChoices.find("nearest").has_value());
-  CHECK(kQuantChoices.find("nearest") == QuantChoice::nearest);
+  CHECK(kPruneMethods.find("magnitude") == PruneMethod::magnitude);
+  CHECK_FALSE(kPruneMethods.find("nearest").has_value());
+  CHECK(kQuantMethods.find("nearest") == QuantMethod::nearest);
 }
 
 TEST_CASE("the keys of a recipe stand in the order of the artifacts that exist", "[compress][recipe]") {

@@ -45,7 +45,7 @@ ModelReport original_model() {
   model.parameters = 22'713'216;
   model.sizes = {{"linear values", 42'467'328}, {"embeddings", 47'676'000}};
   model.task =
-      TaskResult{"sts", "sts.tsv", 1379, "pairs", {{"pearson", "Pearson", 0.8203}, {"spearman", "Spearman", 0.8201}}};
+      EvalResult{"sts", "sts.tsv", 1379, "pairs", {{"pearson", "Pearson", 0.8203}, {"spearman", "Spearman", 0.8201}}};
   model.speed = {{1, 128, 1, 240, 14.0, 14.6, 15.9, 9142.5}, {32, 128, 2, 20, 231.0, 236.0, 240.0, 17700}};
   model.load_ms = 48.5;
   model.peak_memory_bytes = 141'000'000;

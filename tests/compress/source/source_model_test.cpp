@@ -245,7 +245,7 @@ TEST_CASE("pooling by the first token and by the largest values is read and comp
     tiny.pooling = pooled.name;
     const SourceModel source = open_tiny(dir, tiny, pooled.name);
     CHECK(source.task.pooling == pooled.pooling);
-    CHECK_THAT(task_text(source.task, "x"), Contains("pooling=" + std::string(pooling_name(pooled.pooling))));
+    CHECK_THAT(task_text(source.task, "x"), Contains("pooling=" + std::string(kPoolings.name(pooled.pooling))));
     CHECK(largest_difference(embed(source), mean) > 0.01);
   }
 }

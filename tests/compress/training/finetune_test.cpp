@@ -39,7 +39,7 @@ class FakeEngine : public TrainingEngine {
   std::vector<TrainingCurve> reconstruct_blocks(TrainingJob&, Progress&) override { return {}; }
   TrainingCurve distill(TrainingJob& job, Progress&) override {
     CHECK(job.teacher == nullptr);
-    CHECK(job.task == TrainingTask::classification);
+    CHECK(job.task == OutputKind::classification);
     CHECK(job.target_sparsity.empty());
     REQUIRE(job.student != nullptr);
     CHECK(job.student->weights.size() == job.student->program.weights.size());

@@ -20,8 +20,8 @@ using test::quick_recipe;
 
 Recipe pruned(const std::string& quant, double share = 0.5) {
   Recipe recipe = quick_recipe(quant, share);
-  recipe.prune_method = PruneChoice::magnitude;
-  recipe.quant_method = QuantChoice::nearest;  // leaves more to learn
+  recipe.prune_method = PruneMethod::magnitude;
+  recipe.quant_method = QuantMethod::nearest;  // leaves more to learn
   return recipe;
 }
 
@@ -203,7 +203,7 @@ TEST_CASE("a classifier learns from labels, with a teacher and without", "[compr
   label(room.data.held_out, room.data.held_out_labels);
   TrainableModel student = room.dense(room.teacher);
   TrainingJob job = room.job(student, 60);
-  job.task = TrainingTask::classification;
+  job.task = OutputKind::classification;
   job.recipe.alpha = 0;
   job.recipe.hidden_weight = job.recipe.relation_weight = 0;
   if (!teacher) job.teacher = nullptr;
@@ -227,7 +227,7 @@ TEST_CASE("a classifier of pairs learns from the segments of its texts", "[compr
   label(room.data.held_out, room.data.held_out_labels);
   TrainableModel student = room.dense(room.teacher);
   TrainingJob job = room.job(student, 60);
-  job.task = TrainingTask::classification;
+  job.task = OutputKind::classification;
   job.teacher = nullptr;
   const TrainingCurve curve = distill(job);
   CHECK(curve.points.front().measure < 0.9);
@@ -238,7 +238,7 @@ TEST_CASE("a classifier without labels learns to agree with its teacher", "[comp
   const Classroom room(test::tiny_classifier({"a", "b", "c"}));
   TrainableModel student = room.compressed(pruned("int8", 0.7));
   TrainingJob job = room.job(student, 60);
-  job.task = TrainingTask::classification;
+  job.task = OutputKind::classification;
   const TrainingCurve curve = distill(job);
   CHECK(curve.measure_name == "agreement");
   CHECK(best_point(curve).held_out_loss < 0.5 * curve.points.front().held_out_loss);

@@ -78,7 +78,7 @@ TEST_CASE("the gradient of attention agrees with differences, with padding and w
 
 TEST_CASE("the gradient of every activation agrees with differences", "[compress][torch][gradient]") {
   const auto kind = static_cast<ActivationFunction>(GENERATE(range(0u, 5u)));
-  CAPTURE(activation_name(kind));
+  CAPTURE(kActivations.name(kind));
   Bench bench;
   const uint32_t out = bench.random.activation(bench.input(8), kind);
   bench.check(out, kRagged, kind == ActivationFunction::relu ? 0.1 : 0);  // where relu bends there is no gradient
@@ -96,7 +96,7 @@ TEST_CASE("the gradient of a sum goes to both of its terms", "[compress][torch][
 TEST_CASE("the gradient of every pooling agrees with differences", "[compress][torch][gradient]") {
   const auto kind = static_cast<Pooling>(GENERATE(range(0u, 3u)));
   const std::vector<size_t>& lengths = GENERATE(true, false) ? kRagged : kEven;
-  CAPTURE(pooling_name(kind));
+  CAPTURE(kPoolings.name(kind));
   Bench bench;
   const uint32_t out = bench.random.pool(bench.input(5), kind);
   bench.check(out, lengths);

@@ -5,8 +5,9 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
-#include "compress/evaluation/evaluate.h"
+#include "compress/evaluation/fidelity.h"
 #include "compress/source/source_model.h"
+#include "formats/text_file.h"
 #include "runtime/session.h"
 #include "runtime/text/embedder.h"
 #include "tests/compress/training/torch/random_program.h"
@@ -204,7 +205,7 @@ TEST_CASE("every activation and pooling gives what the runtime gives", "[compres
   const auto activation = static_cast<ActivationFunction>(GENERATE(range(0u, 5u)));
   const auto pooling = static_cast<Pooling>(GENERATE(range(0u, 3u)));
   const bool pre_norm = GENERATE(false, true);
-  CAPTURE(activation_name(activation), pooling_name(pooling), pre_norm);
+  CAPTURE(kActivations.name(activation), kPoolings.name(pooling), pre_norm);
   const RandomProgram p = transformer(pre_norm, activation, pooling, pooling == Pooling::max, 7);
   TokenBatch batch = test::random_batch({1, 9, 33, 2, 17}, 50, 3);
   batch.segments.assign(batch.tokens(), 0);

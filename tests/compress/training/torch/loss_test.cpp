@@ -85,7 +85,7 @@ TEST_CASE("the loss of embeddings is one less their cosine", "[compress][torch][
 
 TEST_CASE("the loss of a classifier weighs the teacher against the labels", "[compress][torch][loss]") {
   Bench b(kRagged);
-  b.terms.task = TrainingTask::classification;
+  b.terms.task = OutputKind::classification;
   b.terms.alpha = 0.7;
   b.terms.temperature = 2;
   const at::Tensor labels = at::tensor(std::vector<int64_t>{2, 0, 1});
@@ -132,9 +132,9 @@ TEST_CASE("the hidden-state term is the mean relative squared error", "[compress
 TEST_CASE("rows of a decoder count alike, however large they are", "[compress][torch][loss]") {
   const at::Tensor teacher = at::tensor(std::vector<double>{3e4, 4e4, 3, 4}).view({2, 2});
   const at::Tensor student = at::tensor(std::vector<double>{3e4, 4e4 - 50, 0, 4}).view({2, 2});
-  CHECK(relative_error(student, teacher, TrainingTask::generation).item<double>() ==
+  CHECK(relative_error(student, teacher, OutputKind::generation).item<double>() ==
         Approx((2500 / 2.5e9 + 9.0 / 25) / 2).epsilon(1e-12));
-  CHECK(relative_error(student, teacher, TrainingTask::embedding).item<double>() ==
+  CHECK(relative_error(student, teacher, OutputKind::embedding).item<double>() ==
         Approx((2500.0 + 9) / (2.5e9 + 25)).epsilon(1e-12));
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("a student that equals its teacher has no loss", "[compress][torch][lo
   b.terms.hidden_weight = b.terms.relation_weight = 1;
   for (const uint32_t id : b.ids) b.student[id] = b.teacher[id];
   CHECK(std::abs(b.value()) < 1e-12);
-  b.terms.task = TrainingTask::classification;
+  b.terms.task = OutputKind::classification;
   CHECK(std::abs(b.value()) < 1e-12);
 }
 

@@ -154,7 +154,7 @@ struct DecoderClass {
     job.teacher_weights = [this](const std::string& name) { return teacher.weight(name); };
     job.student = &student;
     job.matched = match_all(teacher.program);
-    job.task = TrainingTask::generation;
+    job.task = OutputKind::generation;
     job.data = &data;
     job.recipe.steps = steps;
     job.recipe.learning_rate = 1e-3;
@@ -166,7 +166,7 @@ struct DecoderClass {
   TrainableModel compressed(const std::string& quant) const {
     Recipe recipe;
     recipe.quant = quant;
-    recipe.quant_method = QuantChoice::nearest;
+    recipe.quant_method = QuantMethod::nearest;
     test::compress_to(teacher, recipe, dir / "student.lathe");
     return test::model_of(dir / "student.lathe");
   }

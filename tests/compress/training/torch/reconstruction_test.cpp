@@ -24,8 +24,8 @@ std::vector<TrainingCurve> reconstruct(TrainingJob& job, Progress& progress) {
 
 Recipe pruned(const std::string& quant) {
   Recipe recipe = quick_recipe(quant, 0.5);
-  recipe.prune_method = PruneChoice::magnitude;
-  recipe.quant_method = QuantChoice::nearest;  // leaves more to learn
+  recipe.prune_method = PruneMethod::magnitude;
+  recipe.quant_method = QuantMethod::nearest;  // leaves more to learn
   return recipe;
 }
 

@@ -64,8 +64,8 @@ TEST_CASE("the module computes what the runtime computes", "[compress][torch][re
 TEST_CASE("recovery brings the compressed model nearer to the original", "[compress][torch][recovery]") {
   const Classroom room;
   Recipe recipe = training_recipe(room, "int8", 0.6);
-  recipe.prune_method = PruneChoice::magnitude;
-  recipe.quant_method = QuantChoice::nearest;  // leaves more to learn
+  recipe.prune_method = PruneMethod::magnitude;
+  recipe.quant_method = QuantMethod::nearest;  // leaves more to learn
   const CompressedModel trained = compress_student(room, recipe, "trained.lathe");
   REQUIRE(trained.training.size() == 1);
   CHECK(trained.training[0].stage == "distillation");

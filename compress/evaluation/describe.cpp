@@ -1,4 +1,4 @@
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 
 #include <chrono>
 #include <unordered_map>
@@ -49,10 +49,10 @@ void merge_results(const Artifact& artifact, std::vector<WeightFacts>& weights) 
 
 }  // namespace
 
-TimedModel open_timed(const std::filesystem::path& path) {
+TimedModel open_timed(const std::filesystem::path& path, Device device) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point begin = Clock::now();
-  Model model = Model::open(path);
+  Model model = Model::open(path, device);
   return {std::move(model), std::chrono::duration<double, std::milli>(Clock::now() - begin).count()};
 }
 
@@ -100,6 +100,7 @@ ModelReport describe(const TimedModel& opened, const std::string& name) {
   report.sizes = size_items(*artifact);
   report.load_ms = opened.load_ms;
   report.isa = opened.model.description().instruction_set;
+  report.device = opened.model.description().device_text();
   const Roles roles = weight_roles(artifact->program());
   for (const std::string& weight : artifact->program().weights) {
     const EncodedTensor& tensor = artifact->tensor(weight).tensor;

@@ -1,4 +1,4 @@
-#include "compress/evaluation/measure.h"
+#include "compress/evaluation/describe.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

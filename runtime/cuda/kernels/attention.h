@@ -1,0 +1,306 @@
+#pragma once
+// Attention by an online softmax: keys pass through shared memory in tiles, and no score is kept. The queries of a
+// block share a head of keys and values: tokens one after another, or, where a token decodes alone, the heads of its
+// group.
+
+#include "runtime/cuda/kernels/numeric.h"
+
+namespace lathe::cuda {
+
+inline constexpr unsigned kKeyTile = kWarp;  // keys of a tile: one for each lane
+inline constexpr unsigned kQueriesOfWarp = 2;
+inline constexpr unsigned kQueriesOfBlock = kQueriesOfWarp * kWholeBlock / kWarp;
+inline constexpr unsigned kLargestHead = 256;
+inline constexpr unsigned kNumbersOfLane = kLargestHead / kWarp;
+inline constexpr float kNoScore = -3.0e38f;
+
+/// Shared memory: queries, a tile of keys, and the weights of a tile for each query.
+constexpr unsigned attention_shared_bytes(unsigned head_width) {
+  return 4 * (kQueriesOfBlock * head_width + kKeyTile * (head_width + 1) + kQueriesOfBlock * kKeyTile);
+}
+
+/// Keys or values of one head of one sequence.
+template <KeySource source>
+struct KeyRows {
+  const unsigned char* rows;
+  const float* scales;  // int8
+  uint32_t stride;      // in elements
+
+  LATHE_DEVICE float at(uint32_t token, uint32_t i) const {
+    const uint64_t element = static_cast<uint64_t>(token) * stride + i;
+    if constexpr (source == KeySource::batch) return reinterpret_cast<const AnyFloat*>(rows)[element];
+    if constexpr (source == KeySource::cache_f16) return from_f16(reinterpret_cast<const AnyHalf*>(rows)[element]);
+    return scales[token] * static_cast<float>(static_cast<signed char>(rows[element]));
+  }
+};
+
+/// The rows of a head: `values` chooses between keys and values.
+template <KeySource source>
+LATHE_DEVICE KeyRows<source> key_rows(const AttentionArgs& a, uint32_t sequence, uint32_t kv_head, bool values) {
+  if constexpr (source == KeySource::batch) {
+    const uint32_t width = a.kv_heads * a.head_width;
+    const float* rows = values ? a.keys.batch_values : a.keys.batch_keys;
+    const float* first = rows + static_cast<uint64_t>(a.sequences.starts[sequence]) * width + kv_head * a.head_width;
+    return {reinterpret_cast<const unsigned char*>(first), nullptr, width};
+  } else {
+    const uint64_t head = static_cast<uint64_t>(a.sequences.slots[sequence]) * a.kv_heads + kv_head;
+    const uint64_t first = head * a.keys.capacity;
+    const unsigned bytes = source == KeySource::cache_f16 ? 2 : 1;
+    const float* scales = values ? a.keys.value_scales : a.keys.key_scales;
+    return {(values ? a.keys.values : a.keys.keys) + first * a.head_width * bytes,
+            source == KeySource::cache_int8 ? scales + first : nullptr, a.head_width};
+  }
+}
+
+/// What a warp knows of one query: the largest score so far, the sum of the weights, and the weighted values, of which
+/// a lane holds every 32nd.
+struct SoftmaxState {
+  float largest = kNoScore;
+  float sum = 0;
+  float values[kNumbersOfLane] = {};
+};
+
+/// The keys [first, end) that a query sees.
+struct Seen {
+  uint32_t first, end;
+};
+
+/// The parts of the shared memory.
+template <class Thread>
+LATHE_DEVICE float* key_tile(const Thread& t, const AttentionArgs& a) {
+  return t.template shared<float>() + kQueriesOfBlock * a.head_width;
+}
+template <class Thread>
+LATHE_DEVICE float* tile_weights(const Thread& t, const AttentionArgs& a, unsigned query) {
+  return key_tile(t, a) + kKeyTile * (a.head_width + 1) + query * kKeyTile;
+}
+
+/// Shows a query the tile of `count` keys that begins with key `first`: a lane takes a key, then a share of the
+/// numbers.
+template <KeySource source, class Thread>
+LATHE_DEVICE void see_tile(const Thread& t, const AttentionArgs& a, const KeyRows<source>& values, unsigned query,
+                           Seen seen, uint32_t first, uint32_t count, SoftmaxState& state) {
+  float score = kNoScore;
+  if (t.lane() < count && first + t.lane() >= seen.first && first + t.lane() < seen.end) {
+    const float* q = t.template shared<float>() + query * a.head_width;
+    const float* key = key_tile(t, a) + t.lane() * (a.head_width + 1);
+    score = 0;
+    for (uint32_t i = 0; i < a.head_width; ++i) score = fmaf(q[i], key[i], score);
+    score *= a.scale;
+  }
+  const float largest = fmaxf(state.largest, warp_max(t, score));
+  const float weight = score == kNoScore ? 0.0f : expf(score - largest);
+  const float earlier = state.largest == kNoScore ? 0.0f : expf(state.largest - largest);
+  state.largest = largest;
+  state.sum = state.sum * earlier + warp_sum(t, weight);
+  float* weights = tile_weights(t, a, query);
+  weights[t.lane()] = weight;
+  t.sync_warp();
+  unrolled<kNumbersOfLane>([&](unsigned k) {
+    const uint32_t i = t.lane() + k * kWarp;
+    if (i >= a.head_width) return;
+    float sum = state.values[k] * earlier;
+    for (uint32_t j = 0; j < count; ++j) {
+      const float share = weights[j];
+      if (share != 0.0f) sum = fmaf(share, values.at(first + j, i), sum);
+    }
+    state.values[k] = sum;
+  });
+}
+
+/// Calls visit(number of the query among those of the warp, its number among those of the block) for each of the
+/// warp's.
+template <class Thread, class Visit>
+LATHE_DEVICE void for_each_query(const Thread& t, unsigned queries, const Visit& visit) {
+  unrolled<kQueriesOfWarp>([&](unsigned n) {
+    const unsigned query = t.warp() * kQueriesOfWarp + n;
+    if (query < queries) visit(n, query);
+  });
+}
+
+/// Runs the queries of a block over the keys `all`. seen(query) says which of them a query sees.
+template <KeySource source, class Thread, class SeenBy>
+LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, const KeyRows<source>& keys,
+                         const KeyRows<source>& values, Seen all, unsigned queries, const SeenBy& seen,
+                         SoftmaxState (&states)[kQueriesOfWarp]) {
+  float* tile = key_tile(t, a);
+  for (uint32_t first = all.first; first < all.end; first += kKeyTile) {
+    const uint32_t count = all.end - first < kKeyTile ? all.end - first : kKeyTile;
+    for (uint32_t i = t.thread(); i < count * a.head_width; i += kWholeBlock) {
+      const uint32_t key = i / a.head_width;
+      tile[key * (a.head_width + 1) + i % a.head_width] = keys.at(first + key, i % a.head_width);
+    }
+    t.sync();
+    for_each_query(t, queries, [&](unsigned n, unsigned query) {
+      see_tile<source>(t, a, values, query, seen(query), first, count, states[n]);
+    });
+    t.sync();
+  }
+}
+
+/// Calls visit(index, number) for the numbers of a query's result, before they are divided by the sum, that a lane has.
+template <class Thread, class Visit>
+LATHE_DEVICE void for_each_result(const Thread& t, const AttentionArgs& a, const SoftmaxState& state,
+                                  const Visit& visit) {
+  unrolled<kNumbersOfLane>([&](unsigned k) {
+    const uint32_t i = t.lane() + k * kWarp;
+    if (i < a.head_width) visit(i, state.values[k]);
+  });
+}
+
+/// Copies `count` queries of a head to shared memory, `stride` numbers apart.
+template <class Thread>
+LATHE_DEVICE void load_queries(const Thread& t, const float* first, uint32_t stride, unsigned count, uint32_t width) {
+  float* q = t.template shared<float>();
+  for (uint32_t i = t.thread(); i < count * width; i += kWholeBlock) {
+    q[i] = first[static_cast<uint64_t>(i / width) * stride + i % width];
+  }
+  t.sync();
+}
+
+/// The queries of one head of one sequence: block (tile of queries, head, sequence).
+template <KeySource source>
+struct Attention {
+  using Args = AttentionArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t sequence = t.block_z();
+    const uint32_t head = t.block_y();
+    const auto start = static_cast<uint32_t>(a.sequences.starts[sequence]);
+    const uint32_t length = static_cast<uint32_t>(a.sequences.starts[sequence + 1]) - start;
+    const uint32_t first = t.block_x() * kQueriesOfBlock;
+    if (first >= length) return;
+    const unsigned queries = length - first < kQueriesOfBlock ? length - first : kQueriesOfBlock;
+    const auto past = static_cast<uint32_t>(a.sequences.past[sequence]);
+    const uint32_t width = a.heads * a.head_width;
+    const uint64_t at = static_cast<uint64_t>(start + first) * width + head * a.head_width;
+    load_queries(t, a.q + at, width, queries, a.head_width);
+    const auto seen = [&](unsigned query) { return seen_by(a, past + first + query, past + length); };
+    const uint32_t kv_head = head / (a.heads / a.kv_heads);
+    SoftmaxState states[kQueriesOfWarp];
+    attend<source>(t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true),
+                   {seen(0).first, seen(queries - 1).end}, queries, seen, states);
+    for_each_query(t, queries, [&](unsigned n, unsigned query) {
+      for_each_result(t, a, states[n], [&](uint32_t i, float value) {
+        a.y[at + static_cast<uint64_t>(query) * width + i] = value / states[n].sum;
+      });
+    });
+  }
+
+ private:
+  LATHE_DEVICE static Seen seen_by(const Args& a, uint32_t position, uint32_t length) {
+    if (a.causal == 0) return {0, length};
+    const bool cut = a.window != 0 && position + 1 > a.window;
+    return {cut ? position + 1 - a.window : 0, position + 1};
+  }
+};
+
+/// One token of each sequence over its cache, whose keys are split between blocks: block (split, heads that share keys,
+/// sequence). CombineSplits makes one result of them.
+template <KeySource source>
+struct SplitAttention {
+  using Args = AttentionArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t group = a.heads / a.kv_heads;
+    const uint32_t tiles = (group + kQueriesOfBlock - 1) / kQueriesOfBlock;
+    const uint32_t sequence = t.block_z();
+    const uint32_t kv_head = t.block_y() / tiles;
+    const uint32_t first_query = t.block_y() % tiles * kQueriesOfBlock;
+    const unsigned queries = group - first_query < kQueriesOfBlock ? group - first_query : kQueriesOfBlock;
+    const uint32_t head = kv_head * group + first_query;
+    const uint32_t end = static_cast<uint32_t>(a.sequences.past[sequence]) + 1;
+    const uint32_t begin = a.window != 0 && end > a.window ? end - a.window : 0;
+    const uint32_t share = (end - begin + a.splits - 1) / a.splits;
+    const uint32_t from = begin + t.block_x() * share;
+    const Seen own = {from < end ? from : end, from + share < end ? from + share : end};
+    const auto row = static_cast<uint64_t>(a.sequences.starts[sequence]);
+    load_queries(t, a.q + (row * a.heads + head) * a.head_width, a.head_width, queries, a.head_width);
+    SoftmaxState states[kQueriesOfWarp];
+    attend<source>(
+        t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true), own, queries,
+        [&](unsigned) { return own; }, states);
+    for_each_query(t, queries, [&](unsigned n, unsigned query) {
+      const uint64_t place = (static_cast<uint64_t>(sequence) * a.heads + head + query) * a.splits + t.block_x();
+      float* out = a.partial + place * (a.head_width + 2);
+      if (t.lane() == 0) {
+        out[0] = states[n].largest;
+        out[1] = states[n].sum;
+      }
+      for_each_result(t, a, states[n], [&](uint32_t i, float value) { out[2 + i] = value; });
+    });
+  }
+};
+
+/// Block (head, sequence).
+struct CombineSplits {
+  using Args = AttentionArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint64_t head = static_cast<uint64_t>(t.block_y()) * a.heads + t.block_x();
+    const uint32_t width = a.head_width + 2;
+    const float* partial = a.partial + head * a.splits * width;
+    float largest = kNoScore;
+    for (uint32_t s = 0; s < a.splits; ++s) largest = fmaxf(largest, partial[s * width]);
+    float total = 0;
+    for (uint32_t s = 0; s < a.splits; ++s) total += weight_of(partial[s * width], largest) * partial[s * width + 1];
+    const auto row = static_cast<uint64_t>(a.sequences.starts[t.block_y()]);
+    float* y = a.y + (row * a.heads + t.block_x()) * a.head_width;
+    for (uint32_t i = t.thread(); i < a.head_width; i += kThreads) {
+      float sum = 0;
+      for (uint32_t s = 0; s < a.splits; ++s) {
+        sum += weight_of(partial[s * width], largest) * partial[s * width + 2 + i];
+      }
+      y[i] = sum / total;
+    }
+  }
+
+ private:
+  LATHE_DEVICE static float weight_of(float score, float largest) {
+    return score == kNoScore ? 0.0f : expf(score - largest);
+  }
+};
+
+/// Puts keys and values of the batch into the cache. Block (token of the sequence, head, sequence); a warp rounds the
+/// keys, the next one the values.
+template <KeySource source>
+struct StoreKeys {
+  using Args = StoreKeysArgs;
+  static constexpr unsigned kThreads = 2 * kWarp;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t sequence = t.block_z();
+    const uint32_t token = t.block_x();
+    const auto start = static_cast<uint32_t>(a.sequences.starts[sequence]);
+    if (start + token >= static_cast<uint32_t>(a.sequences.starts[sequence + 1])) return;
+    const bool values = t.warp() == 1;
+    const uint64_t row = static_cast<uint64_t>(start + token) * a.kv_heads + t.block_y();
+    const float* x = (values ? a.keys.batch_values : a.keys.batch_keys) + row * a.head_width;
+    const uint64_t head = static_cast<uint64_t>(a.sequences.slots[sequence]) * a.kv_heads + t.block_y();
+    const uint64_t place = head * a.keys.capacity + static_cast<uint32_t>(a.sequences.past[sequence]) + token;
+    unsigned char* out = values ? a.keys.values : a.keys.keys;
+    if constexpr (source == KeySource::cache_f16) {
+      auto* halves = reinterpret_cast<AnyHalf*>(out) + place * a.head_width;
+      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) halves[i] = to_f16(x[i]);
+    } else {
+      float largest = 0;
+      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) largest = fmaxf(largest, fabsf(x[i]));
+      largest = warp_max(t, largest);
+      const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+      auto* bytes = reinterpret_cast<signed char*>(out) + place * a.head_width;
+      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) {
+        bytes[i] = static_cast<signed char>(rintf(x[i] * inverse));
+      }
+      if (t.lane() == 0) (values ? a.keys.value_scales : a.keys.key_scales)[place] = largest / 127.0f;
+    }
+  }
+};
+
+}  // namespace lathe::cuda

@@ -1,0 +1,302 @@
+#pragma once
+// Linear layers of many rows on the tensor cores: a block computes a tile of outputs, its warps rectangles of the tile.
+// Rows of x and of w pass through shared memory in slices; the next slice is on its way while one is multiplied.
+
+#include "runtime/cuda/kernels/numeric.h"
+
+namespace lathe::cuda {
+
+/// A tile of `kRows` rows of x and `kOutputs` outputs, of which a warp computes 16 kDown rows and 8 kAcross outputs.
+template <unsigned rows, unsigned outputs, unsigned down, unsigned across>
+struct Tile {
+  static constexpr unsigned kRows = rows;
+  static constexpr unsigned kOutputs = outputs;
+  static constexpr unsigned kDown = down;
+  static constexpr unsigned kAcross = across;
+  static constexpr unsigned kWarpRows = rows / (16 * down);  // warps side by side over the rows
+  static constexpr unsigned kThreads = kWarpRows * (outputs / (8 * across)) * kWarp;
+};
+using LargeTile = Tile<128, 128, 4, 4>;
+using SmallTile = Tile<32, 32, 1, 2>;
+
+inline constexpr unsigned kSliceBytes = 64;   // of each row
+inline constexpr unsigned kSliceStride = 80;  // in shared memory, so that the rows of a fragment lie in different banks
+inline constexpr unsigned kSlices = 2;        // one is filled while another is read
+
+template <class TileShape>
+constexpr unsigned gemm_shared_bytes() {
+  return kSlices * (TileShape::kRows + TileShape::kOutputs) * kSliceStride;
+}
+
+/// Rows of bytes in global memory.
+struct RowBytes {
+  const unsigned char* first;
+  uint64_t stride;
+  uint32_t rows;
+  uint32_t bytes;  // of each row that may be read, a multiple of 16
+};
+
+/// Starts the copy of one slice of `count` rows from row `from` on; what is outside becomes zero.
+template <class Thread>
+LATHE_DEVICE void copy_slice(const Thread& t, const RowBytes& source, uint32_t from, unsigned count, uint32_t offset,
+                             unsigned char* to) {
+  constexpr unsigned kPieces = kSliceBytes / 16;
+  for (unsigned i = t.thread(); i < count * kPieces; i += t.threads()) {
+    const unsigned row = i / kPieces;
+    const uint32_t at = offset + i % kPieces * 16;
+    const bool valid = from + row < source.rows && at < source.bytes;
+    t.copy16(to + row * kSliceStride + i % kPieces * 16, source.first + (valid ? (from + row) * source.stride + at : 0),
+             valid);
+  }
+}
+
+/// Calls multiply(slice of x, slice of w) for each slice of the inputs. `bytes` is the length of a row.
+template <class TileShape, class Thread, class Multiply>
+LATHE_DEVICE void for_each_slice(const Thread& t, const RowBytes& x, const RowBytes& w, uint32_t bytes,
+                                 Multiply multiply) {
+  unsigned char* memory = t.template shared<unsigned char>();
+  constexpr unsigned kSize = (TileShape::kRows + TileShape::kOutputs) * kSliceStride;
+  const auto copy = [&](uint32_t slice) {
+    unsigned char* to = memory + slice % kSlices * kSize;
+    copy_slice(t, x, t.block_y() * TileShape::kRows, TileShape::kRows, slice * kSliceBytes, to);
+    copy_slice(t, w, t.block_x() * TileShape::kOutputs, TileShape::kOutputs, slice * kSliceBytes,
+               to + TileShape::kRows * kSliceStride);
+    t.commit_copies();
+  };
+  const uint32_t slices = (bytes + kSliceBytes - 1) / kSliceBytes;
+  copy(0);
+  for (uint32_t slice = 0; slice < slices; ++slice) {
+    if (slice + 1 < slices) {
+      copy(slice + 1);
+      t.template wait_copies<1>();
+    } else {
+      t.template wait_copies<0>();
+    }
+    t.sync();
+    const unsigned char* here = memory + slice % kSlices * kSize;
+    multiply(here, here + TileShape::kRows * kSliceStride);
+    t.sync();
+  }
+}
+
+/// Where a warp and a lane stand in the tile, and which elements of a product they hold: of the fragment (i, j), number
+/// n is at row 16 i + row + 8 (n / 2) and output 8 j + output + n % 2 of the block's tile.
+template <class TileShape, class Thread>
+struct TilePlace {
+  unsigned warp_row, warp_output, group, in_group;
+
+  LATHE_DEVICE explicit TilePlace(const Thread& t)
+      : warp_row(t.warp() % TileShape::kWarpRows * 16 * TileShape::kDown),
+        warp_output(t.warp() / TileShape::kWarpRows * 8 * TileShape::kAcross),
+        group(t.lane() / 4),
+        in_group(t.lane() % 4) {}
+  LATHE_DEVICE unsigned row(unsigned i, unsigned n) const { return warp_row + 16 * i + group + 8 * (n / 2); }
+  LATHE_DEVICE unsigned output(unsigned j, unsigned n) const { return warp_output + 8 * j + 2 * in_group + n % 2; }
+};
+
+/// Calls visit(i, j, n) for number n of the fragment (i, j) of a warp.
+template <class TileShape, class Visit>
+LATHE_DEVICE void for_each_number(const Visit& visit) {
+  unrolled<TileShape::kDown>([&](unsigned i) {
+    unrolled<TileShape::kAcross>([&](unsigned j) { unrolled<4>([&](unsigned n) { visit(i, j, n); }); });
+  });
+}
+
+LATHE_DEVICE uint32_t word_at(const unsigned char* slice, unsigned row, unsigned byte) {
+  return *reinterpret_cast<const AnyWord*>(slice + row * kSliceStride + byte);
+}
+
+/// Rows of u8 times rows of int8, which are dense: other formats are expanded first.
+template <class TileShape>
+struct IntegerGemm {
+  using Args = IntegerLinearArgs;
+  static constexpr unsigned kThreads = TileShape::kThreads;
+  static constexpr unsigned kSharedBytes = gemm_shared_bytes<TileShape>();
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    int sums[TileShape::kDown][TileShape::kAcross][4] = {};
+    const TilePlace<TileShape, Thread> place(t);
+    const auto row_bytes = static_cast<uint32_t>(a.weight.row_bytes);
+    for_each_slice<TileShape>(
+        t, {a.x.values, a.x.stride, a.rows, row_bytes}, {a.weight.values, row_bytes, a.weight.outputs, row_bytes},
+        row_bytes, [&](const unsigned char* x, const unsigned char* w) { multiply_slice(t, place, x, w, sums); });
+    for_each_number<TileShape>([&](unsigned i, unsigned j, unsigned n) {
+      store(t, a, t.block_y() * TileShape::kRows + place.row(i, n),
+            t.block_x() * TileShape::kOutputs + place.output(j, n), sums[i][j][n]);
+    });
+  }
+
+ private:
+  template <class Thread>
+  LATHE_DEVICE static void multiply_slice(const Thread& t, const TilePlace<TileShape, Thread>& place,
+                                          const unsigned char* x, const unsigned char* w,
+                                          int (&sums)[TileShape::kDown][TileShape::kAcross][4]) {
+    unrolled<kSliceBytes / 32>([&](unsigned k) {
+      const unsigned byte = 32 * k + 4 * place.in_group;
+      uint32_t b[TileShape::kAcross][2];
+      unrolled<TileShape::kAcross>([&](unsigned j) {
+        const unsigned row = place.warp_output + 8 * j + place.group;
+        b[j][0] = word_at(w, row, byte);
+        b[j][1] = word_at(w, row, byte + 16);
+      });
+      unrolled<TileShape::kDown>([&](unsigned i) {
+        const unsigned row = place.row(i, 0);
+        const uint32_t fragment[4] = {word_at(x, row, byte), word_at(x, row + 8, byte), word_at(x, row, byte + 16),
+                                      word_at(x, row + 8, byte + 16)};
+        unrolled<TileShape::kAcross>([&](unsigned j) { t.mma_u8s8(sums[i][j], fragment, b[j]); });
+      });
+    });
+  }
+
+  // The lane whose group is the next one up holds the lower bytes of a wide row.
+  template <class Thread>
+  LATHE_DEVICE static void store(const Thread& t, const Args& a, uint32_t row, uint32_t output, int sum) {
+    const bool inside = row < a.rows && output < a.weight.outputs;
+    float product = 0;
+    if (inside) {
+      const auto whole = static_cast<float>(sum - a.x.zeros[row] * a.weight.column_sums[output]);
+      product = whole * (a.x.scales[row] * a.weight.row_scales[output]);
+    }
+    if (a.wide != 0) product += t.shuffle_xor(product, 4u);
+    if (!inside || (a.wide != 0 && row % 2 != 0)) return;
+    if (a.bias != nullptr) product += a.bias[output];
+    const uint64_t y_row = a.wide != 0 ? row / 2 : row;
+    a.y[y_row * a.weight.outputs + output] = apply(a.function, product);
+  }
+};
+
+/// Rows of f32 times rows of floats. The tensor cores take numbers of 11 significant bits, so each x is the sum of two
+/// of them, and so is each w of f32 (f16 and bf16 fit): the products keep 21 bits.
+template <Format format>
+struct FloatGemm {
+  using TileShape = Tile<64, 64, 2, 2>;
+  using Args = FloatLinearArgs;
+  static constexpr unsigned kThreads = TileShape::kThreads;
+  static constexpr unsigned kDepth = 16;   // inputs of a slice
+  static constexpr unsigned kStride = 20;  // in shared memory
+  static constexpr unsigned kSharedBytes = (TileShape::kRows + TileShape::kOutputs) * kStride * 4;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    float sums[TileShape::kDown][TileShape::kAcross][4] = {};
+    const TilePlace<TileShape, Thread> place(t);
+    float* x = t.template shared<float>();
+    float* w = x + TileShape::kRows * kStride;
+    for (uint32_t first = 0; first < a.weight.inputs; first += kDepth) {
+      load_slice(t, a, first, x, w);
+      t.sync();
+      for (unsigned k = 0; k < kDepth; k += 8) multiply(t, place, x + k, w + k, sums);
+      t.sync();
+    }
+    for_each_number<TileShape>([&](unsigned i, unsigned j, unsigned n) {
+      const uint32_t row = t.block_y() * TileShape::kRows + place.row(i, n);
+      const uint32_t output = t.block_x() * TileShape::kOutputs + place.output(j, n);
+      if (row >= a.rows || output >= a.weight.outputs) return;
+      const float bias = a.bias == nullptr ? 0.0f : a.bias[output];
+      a.y[static_cast<uint64_t>(row) * a.weight.outputs + output] = apply(a.function, sums[i][j][n] + bias);
+    });
+  }
+
+ private:
+  template <class Thread>
+  LATHE_DEVICE static void load_slice(const Thread& t, const Args& a, uint32_t first, float* x, float* w) {
+    for (unsigned i = t.thread(); i < TileShape::kRows * kDepth; i += t.threads()) {
+      const uint32_t row = t.block_y() * TileShape::kRows + i / kDepth;
+      const uint32_t column = first + i % kDepth;
+      const bool inside = row < a.rows && column < a.weight.inputs;
+      x[i / kDepth * kStride + i % kDepth] = inside ? a.x[static_cast<uint64_t>(row) * a.weight.inputs + column] : 0.0f;
+    }
+    for (unsigned i = t.thread(); i < TileShape::kOutputs * kDepth; i += t.threads()) {
+      const uint32_t output = t.block_x() * TileShape::kOutputs + i / kDepth;
+      const uint32_t column = first + i % kDepth;
+      const bool inside = output < a.weight.outputs && column < a.weight.inputs;
+      w[i / kDepth * kStride + i % kDepth] = inside ? float_at<format>(row_of(a.weight, output), column) : 0.0f;
+    }
+  }
+
+  struct Split {
+    uint32_t high, low;
+  };
+  LATHE_DEVICE static Split split(float value) {
+    const uint32_t high = as_bits(value) & 0xffffe000u;
+    return {high, as_bits(value - as_float(high)) & 0xffffe000u};
+  }
+
+  template <class Thread>
+  LATHE_DEVICE static void multiply(const Thread& t, const TilePlace<TileShape, Thread>& place, const float* x,
+                                    const float* w, float (&sums)[TileShape::kDown][TileShape::kAcross][4]) {
+    unrolled<TileShape::kDown>([&](unsigned i) {
+      uint32_t high[4], low[4];
+      unrolled<4>([&](unsigned n) {
+        const Split part = split(x[(place.row(i, 0) + n % 2 * 8) * kStride + place.in_group + n / 2 * 4]);
+        high[n] = part.high;
+        low[n] = part.low;
+      });
+      unrolled<TileShape::kAcross>([&](unsigned j) {
+        const float* column = w + (place.warp_output + 8 * j + place.group) * kStride + place.in_group;
+        const Split parts[2] = {split(column[0]), split(column[4])};
+        const uint32_t b_high[2] = {parts[0].high, parts[1].high};
+        t.mma_tf32(sums[i][j], high, b_high);
+        t.mma_tf32(sums[i][j], low, b_high);
+        if constexpr (format == Format::f32) {
+          const uint32_t b_low[2] = {parts[0].low, parts[1].low};
+          t.mma_tf32(sums[i][j], high, b_low);
+        }
+      });
+    });
+  }
+};
+
+/// One row of int8 for each output, from any format of integers. A warp expands a row.
+struct Expand {
+  using Args = ExpandArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t output = t.block_x() * (kThreads / kWarp) + t.warp();
+    if (output >= a.weight.outputs) return;
+    auto* out = reinterpret_cast<signed char*>(a.out) + static_cast<uint64_t>(output) * a.row_bytes;
+    const bool four_bits = a.weight.format == Format::int4 || a.weight.format == Format::int4_bitmask;
+    if (a.weight.mask == nullptr) {
+      const unsigned char* row = row_of(a.weight, output);
+      for (uint32_t column = t.lane(); column < a.row_bytes; column += kWarp) {
+        out[column] = column >= a.weight.inputs ? static_cast<signed char>(0)
+                                                : static_cast<signed char>(packed_integer(row, four_bits, column) *
+                                                                           multiplier(a.weight, output, column));
+      }
+      return;
+    }
+    for (uint32_t column = t.lane(); column < a.row_bytes; column += kWarp) out[column] = 0;
+    t.sync_warp();
+    for_each_kept(t, a.weight, output, four_bits,
+                  [&](uint32_t column, int integer) { out[column] = static_cast<signed char>(integer); });
+  }
+};
+
+/// A warp adds up a row.
+struct RowSums {
+  using Args = RowSumsArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = t.block_x() * (kThreads / kWarp) + t.warp();
+    if (row >= a.weight.outputs) return;
+    const bool four_bits = a.weight.format == Format::int4 || a.weight.format == Format::int4_bitmask;
+    int sum = 0;
+    if (a.weight.mask != nullptr) {
+      for_each_kept(t, a.weight, row, four_bits, [&](uint32_t, int integer) { sum += integer; });
+    } else {
+      const unsigned char* values = row_of(a.weight, row);
+      for (uint32_t column = t.lane(); column < a.weight.inputs; column += kWarp) {
+        sum += packed_integer(values, four_bits, column) * multiplier(a.weight, row, column);
+      }
+    }
+    sum = warp_sum(t, sum);
+    if (t.lane() == 0) a.sums[row] = sum;
+  }
+};
+
+}  // namespace lathe::cuda

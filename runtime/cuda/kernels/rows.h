@@ -1,0 +1,326 @@
+#pragma once
+// The kernels that work on rows or on single numbers.
+
+#include "runtime/cuda/kernels/numeric.h"
+
+namespace lathe::cuda {
+
+inline constexpr unsigned kWarpsOfBlock = kWholeBlock / kWarp;
+
+/// The row that a warp works on, where each warp of each block takes one.
+template <class Thread>
+LATHE_DEVICE uint32_t warp_row(const Thread& t) {
+  return t.block_x() * kWarpsOfBlock + t.warp();
+}
+
+/// Copies the rows of a table that `ids` names, as f32. A warp copies a row.
+struct Gather {
+  using Args = GatherArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const WeightView& table = a.table;
+    const auto id = static_cast<uint32_t>(a.ids[row]);
+    float* y = a.y + static_cast<uint64_t>(row) * table.inputs;
+    const unsigned char* from = row_of(table, id);
+    switch (table.format) {
+      case Format::f32:
+        return copy_floats<Format::f32>(t, table, from, y);
+      case Format::f16:
+        return copy_floats<Format::f16>(t, table, from, y);
+      case Format::bf16:
+        return copy_floats<Format::bf16>(t, table, from, y);
+      case Format::int8:
+      case Format::int4:
+        for (uint32_t i = t.lane(); i < table.inputs; i += kWarp) {
+          const int integer = packed_integer(from, table.format == Format::int4, i) * multiplier(table, id, i);
+          y[i] = table.row_scales[id] * static_cast<float>(integer);
+        }
+        return;
+      case Format::int8_bitmask:
+      case Format::int4_bitmask:
+        for (uint32_t i = t.lane(); i < table.inputs; i += kWarp) y[i] = 0;
+        t.sync_warp();
+        for_each_kept(t, table, id, table.format == Format::int4_bitmask, [&](uint32_t column, int integer) {
+          y[column] = table.row_scales[id] * static_cast<float>(integer);
+        });
+        return;
+    }
+  }
+
+ private:
+  template <Format format, class Thread>
+  LATHE_DEVICE static void copy_floats(const Thread& t, const WeightView& table, const unsigned char* from, float* y) {
+    for (uint32_t i = t.lane(); i < table.inputs; i += kWarp) y[i] = float_at<format>(from, i);
+  }
+};
+
+/// Rounds rows to 8 or to 16 bits, with the operations of the CPU's kernels in their order. A warp rounds a row.
+struct Quantize {
+  using Args = QuantizeArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const float* x = a.x + static_cast<uint64_t>(row) * a.width;
+    float low = 0, high = 0;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) {
+      low = fminf(x[i], low);
+      high = fmaxf(x[i], high);
+    }
+    low = -warp_max(t, -low);
+    high = warp_max(t, high);
+    if (a.wide != 0) return round_wide(t, a, row, x, low, high - low);
+    round_narrow(t, a, row, x, low, high - low);
+  }
+
+ private:
+  LATHE_DEVICE static float held(float value, float top) { return fminf(fmaxf(value, 0.0f), top); }
+
+  template <class Thread>
+  LATHE_DEVICE static void round_narrow(const Thread& t, const Args& a, uint32_t row, const float* x, float low,
+                                        float extent) {
+    const bool flat = extent < 1e-35f;
+    const float inverse = flat ? 0.0f : 255.0f / extent;
+    const float zero = rintf((0.0f - low) * inverse);
+    if (t.lane() == 0) {
+      a.out.scales[row] = flat ? 1.0f : extent / 255.0f;
+      a.out.zeros[row] = static_cast<int32_t>(zero);
+    }
+    unsigned char* out = a.out.values + static_cast<uint64_t>(row) * a.out.stride;
+    for (uint32_t i = t.lane(); i < a.out.stride; i += kWarp) {
+      out[i] = i < a.width ? static_cast<unsigned char>(held(rintf(x[i] * inverse) + zero, 255.0f))
+                           : static_cast<unsigned char>(0);
+    }
+  }
+
+  // The upper and the lower byte of each number, a row each. The zero point is a multiple of 256.
+  template <class Thread>
+  LATHE_DEVICE static void round_wide(const Thread& t, const Args& a, uint32_t row, const float* x, float low,
+                                      float extent) {
+    constexpr float kSteps = 65535.0f - 256.0f;  // what is left when the zero point is rounded
+    const bool flat = extent < 1e-33f;
+    const float inverse = flat ? 0.0f : kSteps / extent;
+    const float zero = rintf((0.0f - low) * inverse * (1.0f / 256.0f));
+    if (t.lane() == 0) {
+      const float scale = flat ? 1.0f : extent / kSteps;
+      a.out.scales[2 * row] = 256.0f * scale;
+      a.out.scales[2 * row + 1] = scale;
+      a.out.zeros[2 * row] = static_cast<int32_t>(zero);
+      a.out.zeros[2 * row + 1] = 0;
+    }
+    unsigned char* upper = a.out.values + 2 * static_cast<uint64_t>(row) * a.out.stride;
+    unsigned char* lower = upper + a.out.stride;
+    for (uint32_t i = t.lane(); i < a.out.stride; i += kWarp) {
+      const float whole = i < a.width ? held(rintf(x[i] * inverse) + 256.0f * zero, 65535.0f) : 0.0f;
+      const float top = i < a.width ? rintf((whole - 127.5f) * (1.0f / 256.0f)) : 0.0f;
+      upper[i] = static_cast<unsigned char>(top);
+      lower[i] = static_cast<unsigned char>(whole - top * 256.0f);
+    }
+  }
+};
+
+/// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with x = a + b. A warp takes a row.
+struct LayerNorm {
+  using Args = LayerNormArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const uint64_t first = static_cast<uint64_t>(row) * a.width;
+    const auto at = [&](uint32_t i) { return a.b == nullptr ? a.a[first + i] : a.a[first + i] + a.b[first + i]; };
+    float sum = 0;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) sum += at(i);
+    const float mean = warp_sum(t, sum) / static_cast<float>(a.width);
+    float squares = 0;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(at(i) - mean, at(i) - mean, squares);
+    const float inverse = 1.0f / sqrtf(warp_sum(t, squares) / static_cast<float>(a.width) + a.epsilon);
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) {
+      a.y[first + i] = fmaf((at(i) - mean) * inverse, a.gamma[i], a.beta[i]);
+    }
+  }
+};
+
+/// y = x / sqrt(mean(x^2) + epsilon) * gamma. A warp takes a part of a row.
+struct RmsNorm {
+  using Args = RmsNormArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t part = warp_row(t);
+    if (part >= a.parts) return;
+    const float* x = a.x + static_cast<uint64_t>(part) * a.width;
+    float* y = a.y + static_cast<uint64_t>(part) * a.width;
+    float squares = 0;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(x[i], x[i], squares);
+    const float inverse = 1.0f / sqrtf(warp_sum(t, squares) / static_cast<float>(a.width) + a.epsilon);
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) y[i] = x[i] * inverse * a.gamma[i];
+  }
+};
+
+/// y = x / max(|x|, epsilon). A warp takes a row.
+struct Normalize {
+  using Args = NormalizeArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const uint64_t first = static_cast<uint64_t>(row) * a.width;
+    float squares = 0;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(a.x[first + i], a.x[first + i], squares);
+    const float norm = fmaxf(sqrtf(warp_sum(t, squares)), a.epsilon);
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) a.y[first + i] = a.x[first + i] / norm;
+  }
+};
+
+/// A number a thread.
+struct Elementwise {
+  using Args = ElementwiseArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint64_t i = static_cast<uint64_t>(t.block_x()) * kThreads + t.thread();
+    if (i >= a.count) return;
+    switch (a.combine) {
+      case Combine::add:
+        a.y[i] = a.a[i] + a.b[i];
+        return;
+      case Combine::multiply:
+        a.y[i] = a.a[i] * a.b[i];
+        return;
+      case Combine::activate:
+        a.y[i] = apply(a.function, a.a[i]);
+        return;
+    }
+  }
+};
+
+/// Turns the pairs of each head of a row, whose cosines and sines a block computes once. A block takes a row.
+struct Rope {
+  using Args = RopeArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  LATHE_DEVICE static unsigned shared_bytes(const Args& a) {
+    return a.pairs * 2 * static_cast<unsigned>(sizeof(float));
+  }
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    float* cosines = t.template shared<float>();
+    float* sines = cosines + a.pairs;
+    const auto position = static_cast<float>(a.positions[t.block_x()]);
+    for (uint32_t i = t.thread(); i < a.pairs; i += kThreads) {
+      const float angle = position * a.frequencies[i];
+      cosines[i] = cosf(angle);
+      sines[i] = sinf(angle);
+    }
+    t.sync();
+    const uint32_t width = a.heads * a.head_width;
+    const float* x = a.x + static_cast<uint64_t>(t.block_x()) * width;
+    float* y = a.y + static_cast<uint64_t>(t.block_x()) * width;
+    for (uint32_t i = t.thread(); i < a.heads * a.pairs; i += kThreads) {
+      const uint32_t pair = i % a.pairs;
+      const uint32_t head = i / a.pairs * a.head_width;
+      const uint32_t first = head + (a.neighbours != 0 ? 2 * pair : pair);
+      const uint32_t second = a.neighbours != 0 ? first + 1 : first + a.pairs;
+      const float p = x[first], q = x[second];
+      y[first] = p * cosines[pair] - q * sines[pair];
+      y[second] = q * cosines[pair] + p * sines[pair];
+    }
+    const uint32_t rest = a.head_width - 2 * a.pairs;
+    for (uint32_t i = t.thread(); i < a.heads * rest; i += kThreads) {
+      const uint32_t at = i / rest * a.head_width + 2 * a.pairs + i % rest;
+      y[at] = x[at];
+    }
+  }
+};
+
+/// One row for each sequence: a thread takes a column.
+struct PoolRows {
+  using Args = PoolArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t column = t.block_x() * kThreads + t.thread();
+    const uint32_t sequence = t.block_y();
+    if (column >= a.width) return;
+    const auto first = static_cast<uint32_t>(a.starts[sequence]);
+    const auto end = static_cast<uint32_t>(a.starts[sequence + 1]);
+    float value = a.x[static_cast<uint64_t>(first) * a.width + column];
+    for (uint32_t row = first + 1; row < end && a.pool != Pool::first; ++row) {
+      const float other = a.x[static_cast<uint64_t>(row) * a.width + column];
+      value = a.pool == Pool::mean ? value + other : fmaxf(value, other);
+    }
+    if (a.pool == Pool::mean) value /= static_cast<float>(end - first);
+    a.y[static_cast<uint64_t>(sequence) * a.width + column] = value;
+  }
+};
+
+/// Copies rows. A warp copies one.
+struct Select {
+  using Args = SelectArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const float* x = a.x + static_cast<uint64_t>(a.selected[row]) * a.width;
+    float* y = a.y + static_cast<uint64_t>(row) * a.width;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) y[i] = x[i];
+  }
+};
+
+/// The index of the largest number. A block takes a row.
+struct Argmax {
+  using Args = ArgmaxArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+  static constexpr unsigned kSharedBytes = kWarpsOfBlock * 8;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const float* x = a.x + static_cast<uint64_t>(t.block_x()) * a.width;
+    float best = x[0];
+    int index = 0;
+    for (uint32_t i = t.thread(); i < a.width; i += kThreads) {
+      if (x[i] > best) {
+        best = x[i];
+        index = static_cast<int>(i);
+      }
+    }
+    for (unsigned mask = kWarp / 2; mask > 0; mask /= 2) {
+      take_better(best, index, t.shuffle_xor(best, mask), t.shuffle_xor(index, mask));
+    }
+    float* bests = t.template shared<float>();
+    int* indices = reinterpret_cast<int*>(bests + kWarpsOfBlock);
+    if (t.lane() == 0) {
+      bests[t.warp()] = best;
+      indices[t.warp()] = index;
+    }
+    t.sync();
+    if (t.thread() != 0) return;
+    for (unsigned w = 1; w < kWarpsOfBlock; ++w) take_better(best, index, bests[w], indices[w]);
+    a.y[t.block_x()] = index;
+  }
+
+ private:
+  LATHE_DEVICE static void take_better(float& best, int& index, float other, int other_index) {
+    if (other < best || (other == best && other_index >= index)) return;
+    best = other;
+    index = other_index;
+  }
+};
+
+}  // namespace lathe::cuda

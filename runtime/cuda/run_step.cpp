@@ -1,0 +1,162 @@
+#include "runtime/cuda/run_step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/cuda/launch.h"
+#include "runtime/cuda/linear.h"
+
+namespace lathe::cuda {
+namespace {
+
+// What a step works on: its values and how many rows they have.
+struct Operands {
+  const float* a = nullptr;
+  const float* b = nullptr;
+  float* y = nullptr;
+  uint32_t in = 0;
+  uint32_t out = 0;
+  uint32_t rows = 0;
+};
+
+Operands operands_of(const Step& step, const PlanRun& run) {
+  const auto at = [&](uint32_t value) { return value == kNone ? nullptr : run.workspace.at(run.plan.values[value]); };
+  const auto width = [&](uint32_t value) { return value == kNone ? 0 : run.plan.values[value].width; };
+  return {at(step.inputs[0]),    at(step.inputs[1]), at(step.output),
+          width(step.inputs[0]), width(step.output), static_cast<uint32_t>(count_of(run.counts, step.rows))};
+}
+
+const int32_t* stream_of(const BatchInfo& info, Stream stream) {
+  switch (stream) {  // a stream that is missing here does not compile
+    case Stream::tokens:
+      return info.ids;
+    case Stream::positions:
+      return info.positions;
+    case Stream::segments:
+      return info.segments;
+  }
+  return nullptr;  // not reached: every stream returns
+}
+
+Grid row_grid(size_t rows) { return {blocks_for(rows, kWarpsOfBlock)}; }
+
+// ---- one function for each kind of step ----
+
+void run_kind(const GatherStep& gather, const Step&, const PlanRun& run, const Operands& o) {
+  launch<Gather>(run.queue, row_grid(o.rows), {gather.table, stream_of(run.info, gather.stream), o.rows, o.y});
+}
+
+QuantizedRows quantized_rows(const PlanRun& run, uint32_t width) {
+  QuantizedRows rows = run.workspace.quantized;
+  rows.stride = static_cast<uint32_t>(round_up(width, 64));
+  return rows;
+}
+
+void run_kind(const QuantizeStep& quantize, const Step&, const PlanRun& run, const Operands& o) {
+  const uint32_t wide = quantize.bits == InputBits::sixteen ? 1 : 0;
+  launch<Quantize>(run.queue, row_grid(o.rows), {o.a, o.rows, o.in, wide, quantized_rows(run, o.in)});
+}
+
+void run_kind(const LinearStep& linear, const Step&, const PlanRun& run, const Operands& o) {
+  if (!is_integer(linear.weight.format)) {
+    return launch_linear(run.queue, {linear.weight, o.a, linear.bias, o.rows, linear.function, o.y});
+  }
+  const uint32_t wide = linear.bits == InputBits::sixteen ? 1 : 0;
+  const IntegerLinearArgs args{linear.weight, quantized_rows(run, o.in), linear.bias, o.rows * (1 + wide),
+                               wide,          linear.function,           o.y};
+  launch_linear(run.queue, args, run.workspace.expanded, run.multiprocessors);
+}
+
+void run_kind(const LayerNormStep& norm, const Step&, const PlanRun& run, const Operands& o) {
+  launch<LayerNorm>(run.queue, row_grid(o.rows), {o.a, o.b, norm.gamma, norm.beta, o.rows, o.in, norm.epsilon, o.y});
+}
+
+void run_kind(const RmsNormStep& norm, const Step&, const PlanRun& run, const Operands& o) {
+  const uint32_t parts = o.rows * norm.heads;
+  launch<RmsNorm>(run.queue, row_grid(parts), {o.a, norm.gamma, parts, o.in / norm.heads, norm.epsilon, o.y});
+}
+
+void run_kind(const ElementwiseStep& step, const Step&, const PlanRun& run, const Operands& o) {
+  const uint64_t count = static_cast<uint64_t>(o.rows) * o.out;
+  launch<Elementwise>(run.queue, {blocks_for(count, kWholeBlock)}, {o.a, o.b, count, step.combine, step.function, o.y});
+}
+
+void run_kind(const NormalizeStep& normalize, const Step&, const PlanRun& run, const Operands& o) {
+  launch<Normalize>(run.queue, row_grid(o.rows), {o.a, o.rows, o.in, normalize.epsilon, o.y});
+}
+
+void run_kind(const RopeStep& rope, const Step&, const PlanRun& run, const Operands& o) {
+  const RopeArgs args{o.a,        rope.frequencies,  run.info.positions, o.rows,
+                      rope.heads, o.in / rope.heads, rope.pairs,         rope.order == RopePairs::neighbours ? 1u : 0u,
+                      o.y};
+  launch<Rope>(run.queue, {o.rows}, args, Rope::shared_bytes(args));
+}
+
+void run_kind(const PoolStep& pool, const Step&, const PlanRun& run, const Operands& o) {
+  static_assert(static_cast<uint32_t>(Pool::max) == static_cast<uint32_t>(Pooling::max));
+  launch<PoolRows>(run.queue, {blocks_for(o.out, kWholeBlock), o.rows},
+                   {o.a, run.info.starts, o.rows, o.out, static_cast<Pool>(pool.pooling), o.y});
+}
+
+AttentionArgs attention_args(const AttentionStep& attention, const Step& step, const PlanRun& run, const Operands& o) {
+  AttentionArgs args{};
+  args.sequences = {run.info.starts, run.info.past, run.info.slots,
+                    static_cast<uint32_t>(count_of(run.counts, RowKind::sequences))};
+  if (run.cache != nullptr) args.keys = run.cache->layer(attention.layer);
+  args.keys.batch_keys = o.b;
+  args.keys.batch_values = run.workspace.at(run.plan.values[step.inputs[2]]);
+  args.q = o.a;
+  args.y = o.y;
+  args.heads = attention.heads;
+  args.kv_heads = attention.kv_heads;
+  args.head_width = attention.head_width;
+  args.causal = attention.causal ? 1 : 0;
+  args.window = attention.window;
+  args.scale = 1.0f / std::sqrt(static_cast<float>(attention.head_width));
+  args.partial = run.workspace.partial;
+  args.splits = static_cast<uint32_t>(run.splits);
+  return args;
+}
+
+template <KeySource source>
+void run_attention(const AttentionArgs& args, const PlanRun& run) {
+  const auto sequences = args.sequences.sequences;
+  const unsigned shared = attention_shared_bytes(args.head_width);
+  const Grid each_query{blocks_for(run.longest, kQueriesOfBlock), args.heads, sequences};
+  if constexpr (source == KeySource::batch) {
+    launch<Attention<source>>(run.queue, each_query, args, shared);
+  } else {
+    launch<StoreKeys<source>>(run.queue, {static_cast<unsigned>(run.longest), args.kv_heads, sequences},
+                              {args.sequences, args.keys, args.kv_heads, args.head_width});
+    if (run.longest > 1) return launch<Attention<source>>(run.queue, each_query, args, shared);
+    const unsigned tiles = blocks_for(args.heads / args.kv_heads, kQueriesOfBlock);
+    launch<SplitAttention<source>>(run.queue, {args.splits, args.kv_heads * tiles, sequences}, args, shared);
+    launch<CombineSplits>(run.queue, {args.heads, sequences}, args);
+  }
+}
+
+void run_kind(const AttentionStep& attention, const Step& step, const PlanRun& run, const Operands& o) {
+  const AttentionArgs args = attention_args(attention, step, run, o);
+  if (run.cache == nullptr) return run_attention<KeySource::batch>(args, run);
+  if (run.cache->source() == KeySource::cache_f16) return run_attention<KeySource::cache_f16>(args, run);
+  run_attention<KeySource::cache_int8>(args, run);
+}
+
+}  // namespace
+
+void run_step(const Step& step, const PlanRun& run) {
+  const Operands operands = operands_of(step, run);
+  std::visit([&](const auto& kind) { run_kind(kind, step, run, operands); }, step.kind);
+}
+
+void select_last_tokens(const PlanRun& run) {
+  const auto rows = static_cast<uint32_t>(count_of(run.counts, RowKind::sequences));
+  for (const uint32_t value : run.plan.values_across) {
+    const ValuePlace& place = run.plan.values[value];
+    launch<Select>(run.queue, row_grid(rows),
+                   {run.workspace.at(place), run.info.last, rows, place.width, run.workspace.selected});
+    run.queue.copy(run.workspace.at(place), run.workspace.selected, sizeof(float) * rows * place.width);
+  }
+}
+
+}  // namespace lathe::cuda
