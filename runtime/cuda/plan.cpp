@@ -22,10 +22,10 @@ struct Draft {
   InputBits quantized_bits = InputBits::eight;
 };
 
-Function function_of(ActivationFunction function) {
+Activation activation_of(const Draft& draft, ActivationFunction function) {
   static_assert(static_cast<uint32_t>(Function::gelu) == static_cast<uint32_t>(ActivationFunction::gelu) + 1);
   static_assert(static_cast<uint32_t>(Function::tanh) == static_cast<uint32_t>(ActivationFunction::tanh) + 1);
-  return static_cast<Function>(static_cast<uint32_t>(function) + 1);
+  return {static_cast<Function>(static_cast<uint32_t>(function) + 1), draft.weights.gelu_table};
 }
 
 const std::string& weight_name(const Draft& draft, const Op& op, size_t slot) {
@@ -72,7 +72,7 @@ void add_op(Draft& draft, const FusedOp& fused, const ops::Embedding& embedding)
 void add_op(Draft& draft, const FusedOp& fused, const ops::Linear& linear) {
   const Op& op = *fused.op;
   LinearStep step{draft.weights.matrices.at(weight_name(draft, op, 0)), vector_weight(draft, op, 1)};
-  if (fused.next != nullptr) step.function = function_of(fused.next->as<ops::Activation>()->function);
+  if (fused.next != nullptr) step.activation = activation_of(draft, fused.next->as<ops::Activation>()->function);
   if (is_integer(step.weight.format)) {
     step.bits = linear.input_bits;
     quantize_input(draft, op, step.bits);
@@ -106,7 +106,8 @@ void add_op(Draft& draft, const FusedOp& fused, const ops::Attention& attention)
 }
 
 void add_op(Draft& draft, const FusedOp& fused, const ops::Activation& activation) {
-  add_step(draft, ElementwiseStep{Combine::activate, function_of(activation.function)}, *fused.op, fused.output());
+  add_step(draft, ElementwiseStep{Combine::activate, activation_of(draft, activation.function)}, *fused.op,
+           fused.output());
 }
 
 void add_op(Draft& draft, const FusedOp& fused, const ops::Add&) {

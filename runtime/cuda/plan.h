@@ -27,7 +27,7 @@ struct QuantizeStep {
 struct LinearStep {
   WeightView weight;
   const float* bias = nullptr;
-  Function function = Function::none;
+  Activation activation = {};
   InputBits bits = InputBits::eight;
 };
 
@@ -46,7 +46,7 @@ struct RmsNormStep {
 
 struct ElementwiseStep {
   Combine combine = Combine::add;
-  Function function = Function::none;
+  Activation activation = {};
 };
 
 struct NormalizeStep {

@@ -59,11 +59,11 @@ void run_kind(const QuantizeStep& quantize, const Step&, const PlanRun& run, con
 
 void run_kind(const LinearStep& linear, const Step&, const PlanRun& run, const Operands& o) {
   if (!is_integer(linear.weight.format)) {
-    return launch_linear(run.queue, {linear.weight, o.a, linear.bias, o.rows, linear.function, o.y});
+    return launch_linear(run.queue, {linear.weight, o.a, linear.bias, o.rows, linear.activation, o.y});
   }
   const uint32_t wide = linear.bits == InputBits::sixteen ? 1 : 0;
   const IntegerLinearArgs args{linear.weight, quantized_rows(run, o.in), linear.bias, o.rows * (1 + wide),
-                               wide,          linear.function,           o.y};
+                               wide,          linear.activation,         o.y};
   launch_linear(run.queue, args, run.workspace.expanded, run.multiprocessors);
 }
 
@@ -78,7 +78,8 @@ void run_kind(const RmsNormStep& norm, const Step&, const PlanRun& run, const Op
 
 void run_kind(const ElementwiseStep& step, const Step&, const PlanRun& run, const Operands& o) {
   const uint64_t count = static_cast<uint64_t>(o.rows) * o.out;
-  launch<Elementwise>(run.queue, {blocks_for(count, kWholeBlock)}, {o.a, o.b, count, step.combine, step.function, o.y});
+  launch<Elementwise>(run.queue, {blocks_for(count, kWholeBlock)},
+                      {o.a, o.b, count, step.combine, step.activation, o.y});
 }
 
 void run_kind(const NormalizeStep& normalize, const Step&, const PlanRun& run, const Operands& o) {

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "formats/artifact/error.h"
+#include "runtime/cpu/kernels/common/gelu_table.inl.h"
 #include "runtime/cuda/launch.h"
 #include "runtime/cuda/packing.h"
 
@@ -91,6 +92,7 @@ WeightView place(const EncodedTensor& tensor, Arena& arena) {
 
 // Gives every weight its place; with a null base only the size of the arena means anything.
 void place_all(const Names& names, const WeightLookup& weights, Arena& arena, WeightStore& store) {
+  store.gelu_table = arena.take<float>(std::size(kernels::kGeluTable) * std::size(kernels::kGeluTable[0]));
   for (const std::string& name : names.matrices) store.matrices[name] = place(weights(name), arena);
   for (const std::string& name : names.vectors) {
     const EncodedTensor tensor = weights(name);
@@ -151,6 +153,7 @@ WeightStore upload_weights(Device& device, const Program& program, const WeightL
     upload_matrix(weights(name), store.matrices[name], uploader);
   }
   for (const std::string& name : names.vectors) uploader.copy(store.vectors[name], decode(weights(name)));
+  uploader.copy(const_cast<float*>(store.gelu_table), kernels::kGeluTable, sizeof kernels::kGeluTable);
   Queue& queue = uploader.finish();
   for (const auto& [name, view] : store.matrices) {
     if (!is_integer(view.format)) continue;

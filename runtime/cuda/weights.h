@@ -18,6 +18,8 @@ struct WeightStore {
   std::map<std::string, WeightView> matrices;
   /// Biases, and the vectors of norms and ropes.
   std::map<std::string, const float*> vectors;
+  /// For the activation gelu: [5][16].
+  const float* gelu_table = nullptr;
   /// Numbers of each vector, by name.
   std::map<std::string, size_t> vector_sizes;
   /// Which kernels run each linear weight and table, in the order of the program.

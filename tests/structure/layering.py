@@ -27,7 +27,7 @@ MAY_INCLUDE = (
 MUST_NOT_INCLUDE = (
     ("runtime/", ("runtime/text/", "runtime/c_api/"), ("runtime/text/", "runtime/c_api/")),
     ("", ("runtime/cpu/",), ("runtime/cpu/", "runtime/executor.cpp", "tests/runtime/cpu/", "experiments/kernels/",
-                            "tests/runtime/cuda/kernels_test.cpp")),  # the CPU's kernels are its reference
+                            "tests/runtime/cuda/kernels_test.cpp", "runtime/cuda/weights.cpp")),  # the CPU's kernels are its reference
     ("", ("runtime/cuda/",), ("runtime/cuda/", "runtime/executor.cpp", "tests/runtime/cuda/", "experiments/cuda/")),
     ("", ("runtime/cuda/module/",), ("runtime/cuda/module/",)),
     ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),

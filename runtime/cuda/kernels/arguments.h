@@ -34,6 +34,11 @@ struct WeightView {
 /// The numbers are those of ActivationFunction plus one.
 enum class Function : uint32_t { none, gelu, gelu_tanh, relu, silu, tanh };
 
+struct Activation {
+  Function function;
+  const float* gelu_table;  // [5][16], for gelu alone: see gelu() in numeric.h
+};
+
 /// Rows of integers, and what they stand for: scale * (integer - zero). Rows from `width` to `stride` hold zeros.
 struct QuantizedRows {
   unsigned char* values;  // [rows, stride]; stride is a multiple of 64
@@ -64,7 +69,7 @@ struct IntegerLinearArgs {
   const float* bias;  // null: none
   uint32_t rows;      // of x, each byte row counted
   uint32_t wide;
-  Function function;
+  Activation activation;
   float* y;
 };
 
@@ -73,7 +78,7 @@ struct FloatLinearArgs {
   const float* x;
   const float* bias;  // null: none
   uint32_t rows;
-  Function function;
+  Activation activation;
   float* y;
 };
 
@@ -125,7 +130,7 @@ struct ElementwiseArgs {
   const float* b;  // null for activate
   uint64_t count;
   Combine combine;
-  Function function;  // of activate
+  Activation activation;  // of activate
   float* y;
 };
 

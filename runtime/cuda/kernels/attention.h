@@ -52,8 +52,8 @@ LATHE_DEVICE KeyRows<source> key_rows(const AttentionArgs& a, uint32_t sequence,
   }
 }
 
-/// What a warp knows of one query: the largest score so far, the sum of the weights, and the weighted values, of which
-/// a lane holds every 32nd.
+/// What a warp knows of one query: the largest score, then the sum of the weights, and the weighted values, of which a
+/// lane holds every 32nd.
 struct SoftmaxState {
   float largest = kNoScore;
   float sum = 0;
@@ -75,37 +75,36 @@ LATHE_DEVICE float* tile_weights(const Thread& t, const AttentionArgs& a, unsign
   return key_tile(t, a) + kKeyTile * (a.head_width + 1) + query * kKeyTile;
 }
 
-/// Shows a query the tile of `count` keys that begins with key `first`: a lane takes a key, then a share of the
-/// numbers.
+/// The score of the lane's key in a tile of `count` keys that begins with key `first`; kNoScore where the query does
+/// not see it.
+template <class Thread>
+LATHE_DEVICE float score_of(const Thread& t, const AttentionArgs& a, unsigned query, Seen seen, uint32_t first,
+                            uint32_t count) {
+  const uint32_t key = first + t.lane();
+  if (t.lane() >= count || key < seen.first || key >= seen.end) return kNoScore;
+  const float* q = t.template shared<float>() + query * a.head_width;
+  const float* numbers = key_tile(t, a) + t.lane() * (a.head_width + 1);
+  float score = 0;
+  for (uint32_t i = 0; i < a.head_width; ++i) score = fmaf(q[i], numbers[i], score);
+  return score;
+}
+
+/// Adds a tile to the sums of a query, key after key.
 template <KeySource source, class Thread>
-LATHE_DEVICE void see_tile(const Thread& t, const AttentionArgs& a, const KeyRows<source>& values, unsigned query,
-                           Seen seen, uint32_t first, uint32_t count, SoftmaxState& state) {
-  float score = kNoScore;
-  if (t.lane() < count && first + t.lane() >= seen.first && first + t.lane() < seen.end) {
-    const float* q = t.template shared<float>() + query * a.head_width;
-    const float* key = key_tile(t, a) + t.lane() * (a.head_width + 1);
-    score = 0;
-    for (uint32_t i = 0; i < a.head_width; ++i) score = fmaf(q[i], key[i], score);
-    score *= a.scale;
-  }
-  const float largest = fmaxf(state.largest, warp_max(t, score));
-  const float weight = score == kNoScore ? 0.0f : expf(score - largest);
-  const float earlier = state.largest == kNoScore ? 0.0f : expf(state.largest - largest);
-  state.largest = largest;
-  state.sum = state.sum * earlier + warp_sum(t, weight);
+LATHE_DEVICE void add_tile(const Thread& t, const AttentionArgs& a, const KeyRows<source>& values, unsigned query,
+                           float score, uint32_t first, uint32_t count, SoftmaxState& state) {
   float* weights = tile_weights(t, a, query);
-  weights[t.lane()] = weight;
+  weights[t.lane()] = score == kNoScore ? 0.0f : exp2_of(score - state.largest);
   t.sync_warp();
-  unrolled<kNumbersOfLane>([&](unsigned k) {
-    const uint32_t i = t.lane() + k * kWarp;
-    if (i >= a.head_width) return;
-    float sum = state.values[k] * earlier;
-    for (uint32_t j = 0; j < count; ++j) {
-      const float share = weights[j];
-      if (share != 0.0f) sum = fmaf(share, values.at(first + j, i), sum);
-    }
-    state.values[k] = sum;
-  });
+  for (uint32_t j = 0; j < count; ++j) {
+    const float weight = weights[j];
+    if (weight == 0.0f) continue;
+    state.sum += weight;
+    unrolled<kNumbersOfLane>([&](unsigned k) {
+      const uint32_t i = t.lane() + k * kWarp;
+      if (i < a.head_width) state.values[k] = fmaf(weight, values.at(first + j, i), state.values[k]);
+    });
+  }
 }
 
 /// Calls visit(number of the query among those of the warp, its number among those of the block) for each of the
@@ -118,11 +117,11 @@ LATHE_DEVICE void for_each_query(const Thread& t, unsigned queries, const Visit&
   });
 }
 
-/// Runs the queries of a block over the keys `all`. seen(query) says which of them a query sees.
-template <KeySource source, class Thread, class SeenBy>
-LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, const KeyRows<source>& keys,
-                         const KeyRows<source>& values, Seen all, unsigned queries, const SeenBy& seen,
-                         SoftmaxState (&states)[kQueriesOfWarp]) {
+/// Brings the keys `all` to shared memory tile by tile and calls visit(query of the warp, query of the block, its score
+/// of the lane's key, first key of the tile, how many it has).
+template <KeySource source, class Thread, class SeenBy, class Visit>
+LATHE_DEVICE void for_each_tile(const Thread& t, const AttentionArgs& a, const KeyRows<source>& keys, Seen all,
+                                unsigned queries, const SeenBy& seen, const Visit& visit) {
   float* tile = key_tile(t, a);
   for (uint32_t first = all.first; first < all.end; first += kKeyTile) {
     const uint32_t count = all.end - first < kKeyTile ? all.end - first : kKeyTile;
@@ -132,10 +131,26 @@ LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, const KeyRows<
     }
     t.sync();
     for_each_query(t, queries, [&](unsigned n, unsigned query) {
-      see_tile<source>(t, a, values, query, seen(query), first, count, states[n]);
+      visit(n, query, score_of(t, a, query, seen(query), first, count), first, count);
     });
     t.sync();
   }
+}
+
+/// Runs the queries of a block over the keys `all`, first for the largest scores, then for the sums. seen(query) says
+/// which keys a query sees.
+template <KeySource source, class Thread, class SeenBy>
+LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, const KeyRows<source>& keys,
+                         const KeyRows<source>& values, Seen all, unsigned queries, const SeenBy& seen,
+                         SoftmaxState (&states)[kQueriesOfWarp]) {
+  for_each_tile<source>(t, a, keys, all, queries, seen, [&](unsigned n, unsigned, float score, uint32_t, uint32_t) {
+    states[n].largest = larger(score, states[n].largest);
+  });
+  unrolled<kQueriesOfWarp>([&](unsigned n) { states[n].largest = warp_max(t, states[n].largest); });
+  for_each_tile<source>(t, a, keys, all, queries, seen,
+                        [&](unsigned n, unsigned query, float score, uint32_t first, uint32_t count) {
+                          add_tile<source>(t, a, values, query, score, first, count, states[n]);
+                        });
 }
 
 /// Calls visit(index, number) for the numbers of a query's result, before they are divided by the sum, that a lane has.
@@ -148,12 +163,15 @@ LATHE_DEVICE void for_each_result(const Thread& t, const AttentionArgs& a, const
   });
 }
 
-/// Copies `count` queries of a head to shared memory, `stride` numbers apart.
+/// Copies `count` queries of a head, `stride` numbers apart, to shared memory, times what makes of their scores powers
+/// of 2.
 template <class Thread>
-LATHE_DEVICE void load_queries(const Thread& t, const float* first, uint32_t stride, unsigned count, uint32_t width) {
+LATHE_DEVICE void load_queries(const Thread& t, const AttentionArgs& a, const float* first, uint32_t stride,
+                               unsigned count) {
   float* q = t.template shared<float>();
-  for (uint32_t i = t.thread(); i < count * width; i += kWholeBlock) {
-    q[i] = first[static_cast<uint64_t>(i / width) * stride + i % width];
+  const float factor = a.scale * 1.44269504f;
+  for (uint32_t i = t.thread(); i < count * a.head_width; i += kWholeBlock) {
+    q[i] = first[static_cast<uint64_t>(i / a.head_width) * stride + i % a.head_width] * factor;
   }
   t.sync();
 }
@@ -176,15 +194,16 @@ struct Attention {
     const auto past = static_cast<uint32_t>(a.sequences.past[sequence]);
     const uint32_t width = a.heads * a.head_width;
     const uint64_t at = static_cast<uint64_t>(start + first) * width + head * a.head_width;
-    load_queries(t, a.q + at, width, queries, a.head_width);
+    load_queries(t, a, a.q + at, width, queries);
     const auto seen = [&](unsigned query) { return seen_by(a, past + first + query, past + length); };
     const uint32_t kv_head = head / (a.heads / a.kv_heads);
     SoftmaxState states[kQueriesOfWarp];
     attend<source>(t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true),
                    {seen(0).first, seen(queries - 1).end}, queries, seen, states);
     for_each_query(t, queries, [&](unsigned n, unsigned query) {
+      const float inverse = 1.0f / states[n].sum;
       for_each_result(t, a, states[n], [&](uint32_t i, float value) {
-        a.y[at + static_cast<uint64_t>(query) * width + i] = value / states[n].sum;
+        a.y[at + static_cast<uint64_t>(query) * width + i] = value * inverse;
       });
     });
   }
@@ -219,7 +238,7 @@ struct SplitAttention {
     const uint32_t from = begin + t.block_x() * share;
     const Seen own = {from < end ? from : end, from + share < end ? from + share : end};
     const auto row = static_cast<uint64_t>(a.sequences.starts[sequence]);
-    load_queries(t, a.q + (row * a.heads + head) * a.head_width, a.head_width, queries, a.head_width);
+    load_queries(t, a, a.q + (row * a.heads + head) * a.head_width, a.head_width, queries);
     SoftmaxState states[kQueriesOfWarp];
     attend<source>(
         t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true), own, queries,
@@ -263,7 +282,7 @@ struct CombineSplits {
 
  private:
   LATHE_DEVICE static float weight_of(float score, float largest) {
-    return score == kNoScore ? 0.0f : expf(score - largest);
+    return score == kNoScore ? 0.0f : exp2_of(score - largest);
   }
 };
 
@@ -293,7 +312,7 @@ struct StoreKeys {
       float largest = 0;
       for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) largest = fmaxf(largest, fabsf(x[i]));
       largest = warp_max(t, largest);
-      const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
+      const float inverse = largest < 1e-30f ? 0.0f : 127.0f / largest;
       auto* bytes = reinterpret_cast<signed char*>(out) + place * a.head_width;
       for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) {
         bytes[i] = static_cast<signed char>(rintf(x[i] * inverse));

@@ -162,7 +162,7 @@ struct IntegerGemm {
     if (!inside || (a.wide != 0 && row % 2 != 0)) return;
     if (a.bias != nullptr) product += a.bias[output];
     const uint64_t y_row = a.wide != 0 ? row / 2 : row;
-    a.y[y_row * a.weight.outputs + output] = apply(a.function, product);
+    a.y[y_row * a.weight.outputs + output] = apply(a.activation, product);
   }
 };
 
@@ -194,7 +194,7 @@ struct FloatGemm {
       const uint32_t output = t.block_x() * TileShape::kOutputs + place.output(j, n);
       if (row >= a.rows || output >= a.weight.outputs) return;
       const float bias = a.bias == nullptr ? 0.0f : a.bias[output];
-      a.y[static_cast<uint64_t>(row) * a.weight.outputs + output] = apply(a.function, sums[i][j][n] + bias);
+      a.y[static_cast<uint64_t>(row) * a.weight.outputs + output] = apply(a.activation, sums[i][j][n] + bias);
     });
   }
 

@@ -23,7 +23,7 @@ LATHE_DEVICE void finish_integer(const Thread& t, const IntegerLinearArgs& a, ui
   if (t.lane() >= a.rows || (a.wide != 0 && t.lane() % 2 != 0)) return;
   if (a.bias != nullptr) product += a.bias[output];
   const uint32_t y_row = a.wide != 0 ? row / 2 : row;
-  a.y[static_cast<uint64_t>(y_row) * a.weight.outputs + output] = apply(a.function, product);
+  a.y[static_cast<uint64_t>(y_row) * a.weight.outputs + output] = apply(a.activation, product);
 }
 
 /// Calls visit(16 bytes, column) for the pieces of a row of `numbers` numbers that belong to the lane. Several loads
@@ -154,7 +154,7 @@ struct FloatGemv {
     float own = sum_of_lane(t, sums);
     if (t.lane() >= a.rows) return;
     if (a.bias != nullptr) own += a.bias[output];
-    a.y[static_cast<uint64_t>(t.lane()) * weight.outputs + output] = apply(a.function, own);
+    a.y[static_cast<uint64_t>(t.lane()) * weight.outputs + output] = apply(a.activation, own);
   }
 };
 

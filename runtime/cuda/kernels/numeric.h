@@ -8,20 +8,63 @@
 
 namespace lathe::cuda {
 
-LATHE_DEVICE float apply(Function function, float x) {
-  switch (function) {
+// The functions below do the operations of the CPU's kernels (runtime/cpu/kernels/common) in their order, so that both
+// give the same bits: an activation of 8 bits that rounds the other way would change everything after it.
+
+LATHE_DEVICE float larger(float a, float b) { return a > b ? a : b; }
+LATHE_DEVICE float smaller(float a, float b) { return a < b ? a : b; }
+
+/// Half to even; |a| < 2^22.
+LATHE_DEVICE float round_nearest(float a) { return (a + 12582912.0f) - 12582912.0f; }
+
+/// 2^x to 1.3e-7 relative; x is held in [-126, 126].
+LATHE_DEVICE float exp2_of(float x) {
+  const float held = smaller(126.0f, larger(-126.0f, x));
+  const float whole = round_nearest(held);
+  const float rest = held - whole;
+  float sum = 0.00132764719f;
+  sum = fmaf(sum, rest, 0.00967554133f);
+  sum = fmaf(sum, rest, 0.0555071327f);
+  sum = fmaf(sum, rest, 0.240221197f);
+  sum = fmaf(sum, rest, 0.693146967f);
+  sum = fmaf(sum, rest, 1.00000007f);
+  return sum * as_float(static_cast<uint32_t>(static_cast<int>(whole) + 127) << 23);
+}
+LATHE_DEVICE float exp_of(float x) { return exp2_of(x * 1.44269504f); }
+
+/// Sixteen short polynomials, whose coefficients are rows of the table.
+LATHE_DEVICE float gelu(float x, const float* table) {
+  constexpr float kStep = 0.35f;
+  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: the sum's low bits are the nearest integer
+  const float size = smaller(fabsf(x), 15.49f * kStep);
+  const float shifted = fmaf(size, 1.0f / kStep, kMagic);
+  const float d = fmaf(kMagic - shifted, kStep, size);
+  const float* column = table + (as_bits(shifted) & 15);
+  float sum = column[64];
+  for (int p = 3; p >= 0; --p) sum = fmaf(sum, d, column[16 * p]);
+  return larger(0.0f, x) + sum;
+}
+
+/// tanh through the exponential of a negative number.
+LATHE_DEVICE float tanh_of(float x) {
+  const float small = exp_of(fabsf(x) * -2.0f);
+  return copysignf((1.0f - small) / (1.0f + small), x);
+}
+
+LATHE_DEVICE float apply(const Activation& activation, float x) {
+  switch (activation.function) {
     case Function::none:
       return x;
     case Function::gelu:
-      return 0.5f * x * (1.0f + erff(x * 0.707106781f));
+      return gelu(x, activation.gelu_table);
     case Function::gelu_tanh:  // x * (1 + tanh(u)) / 2 = x * sigmoid(2 u), u = sqrt(2 / pi) * (x + 0.044715 x^3)
-      return x / (1.0f + expf(-x * (1.59576912f + 0.0713548163f * x * x)));
+      return x / (1.0f + exp_of(0.0f - x * fmaf(x * x, 0.0713548163f, 1.59576912f)));
     case Function::relu:
-      return fmaxf(x, 0.0f);
+      return larger(0.0f, x);
     case Function::silu:
-      return x / (1.0f + expf(-x));
+      return x / (1.0f + exp_of(0.0f - x));
     case Function::tanh:
-      return tanhf(x);
+      return tanh_of(x);
   }
   return x;
 }

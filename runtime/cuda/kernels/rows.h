@@ -70,8 +70,8 @@ struct Quantize {
     const float* x = a.x + static_cast<uint64_t>(row) * a.width;
     float low = 0, high = 0;
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) {
-      low = fminf(x[i], low);
-      high = fmaxf(x[i], high);
+      low = smaller(x[i], low);
+      high = larger(x[i], high);
     }
     low = -warp_max(t, -low);
     high = warp_max(t, high);
@@ -125,6 +125,20 @@ struct Quantize {
   }
 };
 
+/// The sum of term(i, sum) over a row, in the order of the CPU's kernels: sixteen lanes take every sixteenth number and
+/// are folded in halves; the numbers after the last sixteen are added one by one. term() adds number i to a sum.
+template <class Thread, class Term>
+LATHE_DEVICE float ordered_sum(const Thread& t, uint32_t width, const Term& term) {
+  constexpr uint32_t kLanes = 16;
+  const uint32_t whole = width / kLanes * kLanes;
+  float sum = 0;
+  for (uint32_t i = t.lane(); i < whole && t.lane() < kLanes; i += kLanes) sum = term(i, sum);
+  for (unsigned mask = kLanes / 2; mask > 0; mask /= 2) sum += t.shuffle_xor(sum, mask);
+  float rest = 0;
+  for (uint32_t i = whole; i < width; ++i) rest = term(i, rest);
+  return t.shuffle(sum, 0u) + rest;
+}
+
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with x = a + b. A warp takes a row.
 struct LayerNorm {
   using Args = LayerNormArgs;
@@ -136,12 +150,15 @@ struct LayerNorm {
     if (row >= a.rows) return;
     const uint64_t first = static_cast<uint64_t>(row) * a.width;
     const auto at = [&](uint32_t i) { return a.b == nullptr ? a.a[first + i] : a.a[first + i] + a.b[first + i]; };
-    float sum = 0;
-    for (uint32_t i = t.lane(); i < a.width; i += kWarp) sum += at(i);
-    const float mean = warp_sum(t, sum) / static_cast<float>(a.width);
-    float squares = 0;
-    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(at(i) - mean, at(i) - mean, squares);
-    const float inverse = 1.0f / sqrtf(warp_sum(t, squares) / static_cast<float>(a.width) + a.epsilon);
+    const auto count = static_cast<float>(a.width);
+    const float mean = ordered_sum(t, a.width, [&](uint32_t i, float sum) { return sum + at(i); }) / count;
+    const uint32_t whole = a.width / 16 * 16;
+    const float squares = ordered_sum(t, a.width, [&](uint32_t i, float sum) {
+      const float distance = at(i) - mean;
+      return i < whole ? fmaf(distance, distance, sum) : sum + distance * distance;
+    });
+    const float inverse = 1.0f / sqrtf(squares / count + a.epsilon);
+    // y may be a or b: each lane has read its numbers before it writes them, and the sums are done.
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) {
       a.y[first + i] = fmaf((at(i) - mean) * inverse, a.gamma[i], a.beta[i]);
     }
@@ -159,14 +176,15 @@ struct RmsNorm {
     if (part >= a.parts) return;
     const float* x = a.x + static_cast<uint64_t>(part) * a.width;
     float* y = a.y + static_cast<uint64_t>(part) * a.width;
-    float squares = 0;
-    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(x[i], x[i], squares);
-    const float inverse = 1.0f / sqrtf(warp_sum(t, squares) / static_cast<float>(a.width) + a.epsilon);
+    const uint32_t whole = a.width / 16 * 16;
+    const float squares = ordered_sum(
+        t, a.width, [&](uint32_t i, float sum) { return i < whole ? fmaf(x[i], x[i], sum) : sum + x[i] * x[i]; });
+    const float inverse = 1.0f / sqrtf(squares / static_cast<float>(a.width) + a.epsilon);
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) y[i] = x[i] * inverse * a.gamma[i];
   }
 };
 
-/// y = x / max(|x|, epsilon). A warp takes a row.
+/// y = x / max(|x|, epsilon). A warp takes a row, whose squares one lane adds up in double.
 struct Normalize {
   using Args = NormalizeArgs;
   static constexpr unsigned kThreads = kWholeBlock;
@@ -176,9 +194,11 @@ struct Normalize {
     const uint32_t row = warp_row(t);
     if (row >= a.rows) return;
     const uint64_t first = static_cast<uint64_t>(row) * a.width;
-    float squares = 0;
-    for (uint32_t i = t.lane(); i < a.width; i += kWarp) squares = fmaf(a.x[first + i], a.x[first + i], squares);
-    const float norm = fmaxf(sqrtf(warp_sum(t, squares)), a.epsilon);
+    double squares = 0;
+    for (uint32_t i = 0; i < a.width && t.lane() == 0; ++i) {
+      squares += static_cast<double>(a.x[first + i]) * static_cast<double>(a.x[first + i]);
+    }
+    const float norm = larger(t.shuffle(static_cast<float>(sqrt(squares)), 0u), a.epsilon);
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) a.y[first + i] = a.x[first + i] / norm;
   }
 };
@@ -200,7 +220,7 @@ struct Elementwise {
         a.y[i] = a.a[i] * a.b[i];
         return;
       case Combine::activate:
-        a.y[i] = apply(a.function, a.a[i]);
+        a.y[i] = apply(a.activation, a.a[i]);
         return;
     }
   }
@@ -221,9 +241,10 @@ struct Rope {
     float* sines = cosines + a.pairs;
     const auto position = static_cast<float>(a.positions[t.block_x()]);
     for (uint32_t i = t.thread(); i < a.pairs; i += kThreads) {
-      const float angle = position * a.frequencies[i];
-      cosines[i] = cosf(angle);
-      sines[i] = sinf(angle);
+      // The angle is rounded to f32 before its cosine is taken, as models are trained.
+      const double angle = position * a.frequencies[i];
+      cosines[i] = static_cast<float>(cos(angle));
+      sines[i] = static_cast<float>(sin(angle));
     }
     t.sync();
     const uint32_t width = a.heads * a.head_width;

@@ -136,7 +136,7 @@ void check_integer_linear(const Encoding& encoding, uint32_t outputs, uint32_t i
                          layer.device_bias(),
                          byte_rows,
                          wide ? 1u : 0u,
-                         Function::none,
+                         {},
                          y};
   unsigned char* const expanded = bench.room<unsigned char>(outputs * round_up(inputs, 16));
   launch_linear(*bench.queue, args, expanded, 4);
@@ -168,8 +168,9 @@ TEST_CASE("float layers agree with sums in double", "[runtime][cuda][kernels]") 
         const std::vector<float> x = random_numbers(rows * kInputs, rows);
         const std::vector<float> w = decode(layer.weight.view());
         float* const y = bench.room<float>(rows * kOutputs);
-        launch_linear(*bench.queue,
-                      FloatLinearArgs{layer.view(), bench.put(x), layer.device_bias(), rows, Function::relu, y});
+        launch_linear(
+            *bench.queue,
+            FloatLinearArgs{layer.view(), bench.put(x), layer.device_bias(), rows, {Function::relu, nullptr}, y});
         const std::vector<float> actual = bench.get(y, rows * kOutputs);
         for (uint32_t r = 0; r < rows; ++r) {
           for (uint32_t o = 0; o < kOutputs; ++o) {

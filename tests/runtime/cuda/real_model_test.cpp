@@ -32,7 +32,7 @@ Recipe nearest(const std::string& quant) {
 
 }  // namespace
 
-TEST_CASE("MiniLM gives on a CUDA device the vectors that it gives on the CPU", "[runtime][cuda][real]") {
+TEST_CASE("MiniLM gives on a CUDA device the vectors of the CPU, of integers to the bit", "[runtime][cuda][real]") {
   const std::filesystem::path data = test_data("minilm/model.safetensors");
   if (data.empty()) return;
   const std::vector<std::string> texts = {"The cat sat on the mat.", "Rates rose again in the third quarter.",
@@ -45,9 +45,12 @@ TEST_CASE("MiniLM gives on a CUDA device the vectors that it gives on the CPU", 
     const Model on_cpu = Model::open(dir / "m.lathe");
     const Model on_cuda = Model::open(dir / "m.lathe", on_host_device({.order = ThreadOrder::random, .lazy = true}));
     Embedder cpu(on_cpu), cuda(on_cuda);
-    const FidelityResult close = fidelity(cpu.embed(texts), cuda.embed(texts), cpu.dimension());
-    CAPTURE(close.minimum);
-    CHECK(close.minimum > (quant == "f32" ? 0.999999 : 0.999));
+    const std::vector<float> expected = cpu.embed(texts), actual = cuda.embed(texts);
+    if (quant == "f32") {
+      CHECK(fidelity(expected, actual, cpu.dimension()).minimum > 0.999999);
+    } else {
+      CHECK(actual == expected);
+    }
   }
 }
 
@@ -59,9 +62,9 @@ TEST_CASE("SmolLM2 generates on a CUDA device the tokens that it generates on th
   test::compress_to(source, nearest("int8"), dir / "m.lathe", 0);
   const Model on_cpu = Model::open(dir / "m.lathe");
   const Model on_cuda = Model::open(dir / "m.lathe", on_host_device({.order = ThreadOrder::backward}));
-  const std::vector<std::vector<int32_t>> prompts = {{504, 3575, 282, 4649, 314}};
+  const std::vector<std::vector<int32_t>> prompts = {{504, 3575, 282}};
   GenerationOptions options;
-  options.max_new_tokens = 4;
+  options.max_new_tokens = 3;
   Session cpu(on_cpu), cuda(on_cuda);
   CHECK(generate(cuda, prompts, options) == generate(cpu, prompts, options));
 }
