@@ -98,10 +98,10 @@ Report compare_artifacts(const ComparisonRequest& request, Progress& progress) {
   Report report;
   report.machine = this_machine();
   std::vector<TimedModel> opened;
-  const Device device = choose_device(request.grid.device);
+  const MakeExecutor on_device = executor_for(request.grid.device);
   progress.stage("open", request.files.size());
   for (size_t i = 0; i < request.files.size(); ++i) {
-    opened.push_back(open_timed(request.files[i], device));
+    opened.push_back(open_timed(request.files[i], on_device));
     const std::string name = i < request.names.size() ? request.names[i] : request.files[i].stem().string();
     report.models.push_back(describe(opened.back(), name));
     progress.advance(i + 1);

@@ -50,6 +50,8 @@ CompressInputs resolve_inputs(const CompressArguments& a) {
   const ProofRequest request = make_proof_request(a);
   CompressInputs inputs;
   inputs.gates = make_gates(a);
+  inputs.proof_device = choose_device(a.proof_device);
+  if (!a.dry_run) instruction_set_of(inputs.proof_device);  // throws where this machine cannot use it
   SourceModel source = open_source(a.models[0], a.allow_requantize);
   fit_recipe(a, source.task, recipe);
   if (!a.dry_run) check_outputs(a, source, request);

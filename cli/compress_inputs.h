@@ -11,6 +11,7 @@ namespace lathe::cli {
 struct CompressInputs {
   CompressionInputs work;
   Proof proof;
+  Device proof_device = Device::cpu;
   Gates gates;
 };
 

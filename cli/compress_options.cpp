@@ -16,7 +16,8 @@ void add_proof_options(Options& options, CompressArguments& a) {
             a.texts)
       .integer("first", "N", "only the first N of them", 1, UINT32_MAX, a.first);
   add_window_options(options, a.windows);
-  options.text("report", "DIR", "write report.html, report.md and report.json there", a.report)
+  options.device(a.proof_device, "proof-device")
+      .text("report", "DIR", "write report.html, report.md and report.json there", a.report)
       .flag("no-bench", "do not measure speed", a.no_bench);
   options.group(kBounds)
       .number("max-drop", "X",

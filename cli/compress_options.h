@@ -22,6 +22,7 @@ struct CompressArguments {
   WindowArguments windows;
   std::optional<double> max_drop, min_speedup;
   std::optional<uint64_t> max_size;  // bytes
+  DeviceChoice proof_device = DeviceChoice::cpu;
   bool dry_run = false, json = false, quiet = false, no_bench = false, allow_requantize = false;
 };
 

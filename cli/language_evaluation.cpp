@@ -33,7 +33,7 @@ Measured measure(const Model& model, const LanguageEvalRequest& request, Progres
     result.task = language_result(*data, token_losses(session, *data, progress));
   }
   if (!request.against) return result;
-  const Model other = Model::open(*request.against, model.description().device);
+  const Model other = Model::open(*request.against, request.on_device);
   check_same_tokens(artifact, *other.artifact());
   if (request.texts) data = language_data(*request.texts, artifact, request.windows);
   Session reference(other, request.threads);

@@ -16,6 +16,7 @@ struct LanguageEvalRequest {
   WindowArguments windows;
   size_t threads = 0;
   bool json = false;
+  MakeExecutor on_device;  // of both models
 };
 
 /// Measures and writes the result to standard output. The request has a task, or a reference and a text. Throws the

@@ -210,9 +210,22 @@ Options& Options::bytes(const std::string& name, const std::string& help, std::o
   });
 }
 
-Options& Options::device(DeviceChoice& target) {
-  return choice("device", "what runs the models (default cpu); auto takes a CUDA device where there is one",
-                kDeviceChoices, target);
+Options& Options::device(DeviceChoice& target, const std::string& name) {
+  return choice(name, "what runs the models (default cpu); auto takes a CUDA device where there is one", kDeviceChoices,
+                target);
+}
+
+Options& Options::device(DeviceRequest& target) {
+  device(target.device, "device");
+  return add("gpu-layers", "N|auto", "the device runs the first N layers, the CPU the rest; auto: as many as fit",
+             [&target](const std::string& text) -> Fault {
+               uint64_t layers = kAutomaticLayers;
+               if (text != "auto") {
+                 if (const Fault fault = read_integer(text, 0, UINT32_MAX, layers); !fault.empty()) return fault;
+               }
+               target.layers = layers;
+               return {};
+             });
 }
 
 Options& Options::operands(size_t minimum, size_t maximum, std::vector<std::string>& target) {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "compress/job/setting.h"
-#include "runtime/executor.h"
+#include "runtime/device_request.h"
 
 namespace lathe::cli {
 
@@ -54,8 +54,10 @@ class Options {
   /// A setting under the heading of the options around it, with the name that this command has for it.
   template <class Owner>
   Options& setting(const Setting<Owner>& setting, Owner& owner, const std::string& name);
-  /// --device: what runs the models.
-  Options& device(DeviceChoice& target);
+  /// What runs the models.
+  Options& device(DeviceChoice& target, const std::string& name);
+  /// --device, and --gpu-layers: how many layers the device takes.
+  Options& device(DeviceRequest& target);
   /// Arguments that are no options: at least `minimum` and at most `maximum` of them.
   Options& operands(size_t minimum, size_t maximum, std::vector<std::string>& target);
 

@@ -169,7 +169,13 @@ uint64_t peak_memory_of(const std::filesystem::path& artifact, const SpeedGrid& 
   if (!grid.prompts.empty()) args.insert(args.end(), {"--prompt", largest(grid.prompts)});
   if (!grid.generated.empty()) args.insert(args.end(), {"--generate", largest(grid.generated)});
   if (grid.cache) args.insert(args.end(), {"--cache", kCacheTypes.name(*grid.cache)});
-  if (grid.device != DeviceChoice::cpu) args.insert(args.end(), {"--device", kDeviceChoices.name(grid.device)});
+  if (grid.device.device != DeviceChoice::cpu) {
+    args.insert(args.end(), {"--device", kDeviceChoices.name(grid.device.device)});
+  }
+  if (grid.device.layers) {
+    const uint64_t layers = *grid.device.layers;
+    args.insert(args.end(), {"--gpu-layers", layers == kAutomaticLayers ? "auto" : std::to_string(layers)});
+  }
   if (grid.depth > 0) args.insert(args.end(), {"--depth", std::to_string(grid.depth)});
   if (*std::max_element(grid.threads.begin(), grid.threads.end()) > 0) {
     args.insert(args.end(), {"--threads", largest(grid.threads)});

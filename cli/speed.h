@@ -24,7 +24,7 @@ struct SpeedGrid {
   std::optional<CacheType> cache;       // of decoders; absent: f16
   std::vector<uint32_t> threads = {0};  // 0: all cores
   uint64_t runs = 0;                    // of each case; 0: as many as a second takes, at least 20 (of decoders 5)
-  DeviceChoice device = DeviceChoice::cpu;
+  DeviceRequest device;
 };
 
 /// --batch, --length, --prompt, --generate, --depth, --cache, --threads, --runs.

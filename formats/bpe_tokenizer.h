@@ -21,7 +21,7 @@ TokenizerSpec empty_byte_bpe();
 /// The merge of two tokens by their text. Throws Error{malformed} naming `what` when a part or the result is not in the
 /// vocabulary.
 BpeMerge find_merge(const Vocabulary& vocabulary, std::string_view left, std::string_view right, std::string_view what);
-/// The same of "left right". Throws Error{malformed} as well when these are not two parts.
+/// The merge that the text "left right" names. Throws Error{malformed} as well when these are not two parts.
 BpeMerge find_merge(const Vocabulary& vocabulary, std::string_view line, std::string_view what);
 
 /// Throws Error{malformed} naming `path` and the tokens when a pair is merged twice.

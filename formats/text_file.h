@@ -52,12 +52,12 @@ void for_each_line(const TextFile& file, const std::function<void(size_t number,
 /// One text a line; empty lines are left out. Throws Error{malformed} when there is no text, and the errors of
 /// for_each_line.
 std::vector<std::string> read_lines(const TextFile& file);
-/// The same for a path, which is opened; throws the errors of TextFile, too.
+/// Opens the path and reads it; throws the errors of TextFile, too.
 std::vector<std::string> read_lines(const std::filesystem::path& path);
 
 /// The whole file as one text; line ends become \n, and a byte order mark is left out. Throws as read_lines does.
 std::string read_text(const TextFile& file);
-/// The same for a path, which is opened; throws the errors of TextFile, too.
+/// Opens the path and reads it; throws the errors of TextFile, too.
 std::string read_text(const std::filesystem::path& path);
 
 }  // namespace lathe

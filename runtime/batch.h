@@ -40,6 +40,10 @@ struct RunOptions {
   std::span<const uint32_t> slots = {};
   /// An output that has a row for each token gets only the row of the last token of each sequence: [sequences, width].
   bool last_only = false;
+  /// Where it is not empty, with last_only and a program with one output that has a row for each token: gets for each
+  /// sequence the index of the largest number of its row, the first one among equals. The output itself is then not
+  /// written, and its pointer may be null.
+  std::span<int32_t> top_tokens = {};
 
   /// The sequence of the cache that a sequence of the batch continues.
   size_t slot(size_t sequence) const { return slots.empty() ? sequence : slots[sequence]; }

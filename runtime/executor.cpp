@@ -12,12 +12,13 @@ struct DeviceRow {
   const char* name;
   std::unique_ptr<Executor> (*make)(const Program& program, const WeightLookup& weights);
   std::string (*instruction_set)();
+  size_t (*free_bytes)();
 };
 
 // An executor is a folder and a row.
 constexpr EnumTable<DeviceRow, 2> kDevices = {{
-    {Device::cpu, "cpu", cpu::make_executor, cpu::instruction_set},
-    {Device::cuda, "cuda", cuda::make_executor, cuda::instruction_set},
+    {Device::cpu, "cpu", cpu::make_executor, cpu::instruction_set, [] { return SIZE_MAX; }},
+    {Device::cuda, "cuda", cuda::make_executor, cuda::instruction_set, cuda::free_bytes},
 }};
 
 }  // namespace
@@ -44,6 +45,13 @@ std::unique_ptr<Executor> make_executor(Device device, const Program& program, c
   return kDevices[device].make(program, weights);
 }
 
+MakeExecutor executor_maker(Device device) {
+  return
+      [device](const Program& program, const WeightLookup& weights) { return make_executor(device, program, weights); };
+}
+
 std::string instruction_set_of(Device device) { return kDevices[device].instruction_set(); }
+
+size_t free_bytes_of(Device device) { return kDevices[device].free_bytes(); }
 
 }  // namespace lathe

@@ -88,6 +88,8 @@ class ExecutionContext {
   virtual ~ExecutionContext() = default;
   /// Runs the whole program. Reads how long the sequences of the cache are; the session advances them afterwards.
   virtual void run(const BatchRun& batch) = 0;
+  /// Whether run() fills RunOptions::top_tokens. Otherwise the session asks for the output and looks itself.
+  virtual bool finds_top_tokens() const { return false; }
   virtual size_t threads() const = 0;
 };
 
@@ -108,7 +110,12 @@ class Executor {
 /// that the CPU lacks.
 std::unique_ptr<Executor> make_executor(Device device, const Program& program, const WeightLookup& weights);
 
+/// Makes executors of that device.
+MakeExecutor executor_maker(Device device);
+
 /// The set of instructions that a model which is opened now would use on that device. Throws what make_executor throws.
 std::string instruction_set_of(Device device);
+/// Memory of the device that is free now; SIZE_MAX for the CPU. Throws what make_executor throws.
+size_t free_bytes_of(Device device);
 
 }  // namespace lathe

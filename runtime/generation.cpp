@@ -43,7 +43,6 @@ class Generation {
     cache_.emplace(session.model(), prompts.size(), capacity, options.cache);
     const Program& program = session.model().program();
     width_ = program.values[program.outputs[0]].shape.size();
-    logits_.resize(prompts.size() * width_);
   }
 
   std::vector<std::vector<int32_t>> run(GenerationTimes* times) {
@@ -77,13 +76,24 @@ class Generation {
   void step(const TokenBatch& batch, const std::vector<Sequence*>& live) {
     std::vector<uint32_t> slots;
     for (const Sequence* sequence : live) slots.push_back(sequence->slot);
+    RunOptions run{&*cache_, slots, true};
+    if (options_.sampling.temperature == 0) {
+      std::vector<int32_t> tokens(live.size());
+      run.top_tokens = tokens;
+      float* const outputs[] = {nullptr};
+      session_.run(batch, {}, outputs, run);
+      for (size_t i = 0; i < live.size(); ++i) take(*live[i], tokens[i]);
+      return;
+    }
+    logits_.resize(live.size() * width_);
     float* const outputs[] = {logits_.data()};
-    session_.run(batch, {}, outputs, {&*cache_, slots, true});
-    for (size_t i = 0; i < live.size(); ++i) take(*live[i], std::span(logits_).subspan(i * width_, width_));
+    session_.run(batch, {}, outputs, run);
+    for (size_t i = 0; i < live.size(); ++i) {
+      take(*live[i], live[i]->sampler.draw(std::span(logits_).subspan(i * width_, width_)));
+    }
   }
 
-  void take(Sequence& sequence, std::span<const float> logits) {
-    const int32_t token = sequence.sampler.draw(logits);
+  void take(Sequence& sequence, int32_t token) {
     const auto& stops = options_.stop_ids;
     sequence.done = std::find(stops.begin(), stops.end(), token) != stops.end();
     if (sequence.done) return;

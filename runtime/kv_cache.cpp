@@ -4,11 +4,24 @@
 
 namespace lathe {
 
-KvCache::KvCache(const Model& model, size_t sequences, size_t capacity, CacheType type)
-    : executor_(model.executor()), type_(type), capacity_(capacity), lengths_(sequences, 0) {
+namespace {
+
+const Executor& causal_executor(const Model& model) {
   if (!model.is_causal()) fail(Errc::usage, "a cache needs a program whose attention is causal");
-  memory_ = executor_.make_cache(sequences, capacity, type);
+  return model.executor();
 }
+
+}  // namespace
+
+KvCache::KvCache(const Model& model, size_t sequences, size_t capacity, CacheType type)
+    : KvCache(causal_executor(model), sequences, capacity, type) {}
+
+KvCache::KvCache(const Executor& executor, size_t sequences, size_t capacity, CacheType type)
+    : executor_(executor),
+      type_(type),
+      capacity_(capacity),
+      lengths_(sequences, 0),
+      memory_(executor.make_cache(sequences, capacity, type)) {}
 
 void KvCache::truncate(size_t sequence, size_t length) {
   if (length > lengths_[sequence]) {

@@ -15,6 +15,9 @@ class KvCache {
   /// Throws Error{usage} unless the model's attention is causal, and Error{limit} when the size overflows.
   KvCache(const Model& model, size_t sequences, size_t capacity, CacheType type = CacheType::f16);
 
+  /// A cache for an executor whose program has causal attention alone, or no attention.
+  KvCache(const Executor& executor, size_t sequences, size_t capacity, CacheType type);
+
   size_t sequences() const { return lengths_.size(); }
   size_t capacity() const { return capacity_; }
   CacheType type() const { return type_; }

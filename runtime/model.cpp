@@ -15,15 +15,6 @@ bool is_causal(const Program& program) {
   return attends;
 }
 
-namespace {
-
-MakeExecutor maker_for(Device device) {
-  return
-      [device](const Program& program, const WeightLookup& weights) { return make_executor(device, program, weights); };
-}
-
-}  // namespace
-
 Model::Model(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make)
     : program_(std::move(program)), is_causal_(lathe::is_causal(program_)) {
   const ShapeOf shape_of = [&](const std::string& name) { return weights(name).shape; };
@@ -50,7 +41,7 @@ size_t& Model::bound_of(Stream stream) {
   fail(Errc::internal, "an embedding has a stream that does not exist");
 }
 
-Model Model::open(const std::filesystem::path& path, Device device) { return open(path, maker_for(device)); }
+Model Model::open(const std::filesystem::path& path, Device device) { return open(path, executor_maker(device)); }
 
 Model Model::open(const std::filesystem::path& path, const MakeExecutor& make) {
   auto artifact = std::make_unique<Artifact>(Artifact::open(path));
@@ -61,7 +52,7 @@ Model Model::open(const std::filesystem::path& path, const MakeExecutor& make) {
 }
 
 Model Model::build(Program program, const WeightLookup& weights, const std::string& where, Device device) {
-  return Model(std::move(program), weights, where, maker_for(device));
+  return Model(std::move(program), weights, where, executor_maker(device));
 }
 
 Model Model::build(Program program, const WeightLookup& weights, const std::string& where, const MakeExecutor& make) {

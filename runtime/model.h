@@ -17,7 +17,7 @@ class Model {
   /// Opens an artifact, keeps it mapped, and packs its weights for the device. Throws Error{no_input, malformed,
   /// unsupported}, and Error{usage} when LATHE_ISA names a set of instructions that this CPU lacks.
   static Model open(const std::filesystem::path& path, Device device = Device::cpu);
-  /// The same with an executor that the caller makes.
+  /// Opens an artifact for an executor that the caller makes.
   static Model open(const std::filesystem::path& path, const MakeExecutor& make);
   /// A model from weights that are in memory already. `where` stands in error messages.
   static Model build(Program program, const WeightLookup& weights, const std::string& where,

@@ -57,6 +57,16 @@ void check_cache(const TokenBatch& batch, const RunOptions& options, const Model
   }
 }
 
+void check_top_tokens(const TokenBatch& batch, const RunOptions& options, const Program& program) {
+  if (program.outputs.size() != 1 || program.values[program.outputs[0]].rows != RowKind::tokens || !options.last_only) {
+    fail(Errc::usage, "top tokens are those of the last tokens' rows of a single output, which this run does not have");
+  }
+  if (options.top_tokens.size() != batch.sequences()) {
+    fail(Errc::usage,
+         message("there is room for ", options.top_tokens.size(), " top tokens of ", batch.sequences(), " sequences"));
+  }
+}
+
 }  // namespace
 
 Session::Session(const Model& model, size_t threads)
@@ -68,7 +78,12 @@ void Session::run(const TokenBatch& batch, std::span<const float* const> inputs,
   check_tokens(batch, model_);
   check_segments(batch, model_);
   if (options.cache != nullptr) check_cache(batch, options, model_);
-  context_->run({batch, 0, inputs, outputs, options});
+  if (!options.top_tokens.empty()) check_top_tokens(batch, options, model_.program());
+  if (options.top_tokens.empty() || context_->finds_top_tokens()) {
+    context_->run({batch, 0, inputs, outputs, options});
+  } else {
+    find_top_tokens(batch, inputs, options);
+  }
   if (options.cache == nullptr) return;
   for (size_t s = 0; s < batch.sequences(); ++s) options.cache->advance(options.slot(s), batch.length(s));
 }
@@ -90,6 +105,20 @@ void Session::check_program(bool dense, size_t inputs, size_t outputs) const {
   if (inputs != program.inputs.size() || outputs != program.outputs.size()) {
     fail(Errc::usage, message("the program has ", program.inputs.size(), " inputs and ", program.outputs.size(),
                               " outputs, but memory is given for ", inputs, " and ", outputs));
+  }
+}
+
+void Session::find_top_tokens(const TokenBatch& batch, std::span<const float* const> inputs,
+                              const RunOptions& options) {
+  const Program& program = model_.program();
+  const size_t width = program.values[program.outputs[0]].shape.size();
+  rows_.resize(batch.sequences() * width);
+  float* const outputs[] = {rows_.data()};
+  context_->run({batch, 0, inputs, outputs, options});
+  for (size_t s = 0; s < batch.sequences(); ++s) {
+    const auto first = rows_.begin() + static_cast<std::ptrdiff_t>(s * width);
+    options.top_tokens[s] =
+        static_cast<int32_t>(std::max_element(first, first + static_cast<std::ptrdiff_t>(width)) - first);
   }
 }
 

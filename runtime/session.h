@@ -23,7 +23,7 @@ class Session {
   /// for a program that reads samples.
   void run(const TokenBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs,
            const RunOptions& options = {});
-  /// The same for a program whose values have rows for samples.
+  /// Runs a program whose values have rows for samples.
   void run(const DenseBatch& batch, std::span<const float* const> inputs, std::span<float* const> outputs);
   /// For a program without inputs and with one output that has a row for each sequence. Returns [sequences, width].
   /// Throws Error{usage} for other programs and for what run() refuses.
@@ -34,9 +34,11 @@ class Session {
 
  private:
   void check_program(bool dense, size_t inputs, size_t outputs) const;
+  void find_top_tokens(const TokenBatch& batch, std::span<const float* const> inputs, const RunOptions& options);
 
   const Model& model_;
   std::unique_ptr<ExecutionContext> context_;
+  std::vector<float> rows_;  // in which top tokens are found
 };
 
 }  // namespace lathe

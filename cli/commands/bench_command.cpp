@@ -27,13 +27,13 @@ struct Bench {
 };
 
 std::vector<Bench> measure(const std::vector<std::string>& files, const SpeedGrid& grid, Progress& progress) {
-  const Device device = choose_device(grid.device);
+  const MakeExecutor on_device = executor_for(grid.device);
   std::vector<TimedModel> opened;
   std::vector<const Model*> models;
   opened.reserve(files.size());
   progress.stage("open", files.size());
   for (const std::string& file : files) {
-    opened.push_back(open_timed(file, device));
+    opened.push_back(open_timed(file, on_device));
     models.push_back(&opened.back().model);
     progress.advance(opened.size());
   }

@@ -55,7 +55,8 @@ int compress_command(const std::vector<std::string>& args) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const uint64_t peak = peak_resident_bytes();
 
-  Report report = verify(inputs.work.source, compressed, *a.output, inputs.proof, {!a.no_bench, a.threads}, progress);
+  Report report = verify(inputs.work.source, compressed, *a.output, inputs.proof,
+                         {!a.no_bench, a.threads, inputs.proof_device}, progress);
   report.compress_seconds = seconds.count();
   report.compress_peak_memory_bytes = peak;
   const bool passed = apply_gates(inputs.gates, report);

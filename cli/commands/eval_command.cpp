@@ -23,7 +23,7 @@ struct EvalArguments {
   uint64_t first = 0;
   WindowArguments windows;
   uint64_t threads = 0;
-  DeviceChoice device = DeviceChoice::cpu;
+  DeviceRequest device;
   bool json = false;
   bool quiet = false;
 };
@@ -55,9 +55,9 @@ bool parse(const std::vector<std::string>& args, EvalArguments& eval) {
   return true;
 }
 
-FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const std::string& other_path, uint64_t threads,
+FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const Model& other, uint64_t threads,
                                 const std::vector<std::string>& texts) {
-  const Model other = Model::open(other_path, embedder.session().model().description().device);
+  const std::string& other_path = other.artifact()->file().path();
   Embedder reference(other, threads);
   if (reference.dimension() != embedder.dimension()) {
     fail(Errc::usage, message("--against: ", other_path, " gives ", reference.dimension(),
@@ -104,12 +104,14 @@ int eval_command(const std::vector<std::string>& args) {
   EvalArguments eval;
   if (!parse(args, eval)) return kExitDone;
   const std::optional<EvalSpec> spec = eval.task ? std::optional(parse_eval_spec(*eval.task, "--eval")) : std::nullopt;
-  const Model model = Model::open(eval.files[0], choose_device(eval.device));
+  const MakeExecutor on_device = executor_for(eval.device);
+  const Model model = Model::open(eval.files[0], on_device);
   const Task model_task = stored_task(*model.artifact());
   check_accuracy_options(model_task, eval.first, eval.windows);
   TerminalProgress progress(eval.quiet);
   if (model_task.generates()) {
-    evaluate_language(model, {eval.files[0], spec, eval.against, eval.texts, eval.windows, eval.threads, eval.json},
+    evaluate_language(model,
+                      {eval.files[0], spec, eval.against, eval.texts, eval.windows, eval.threads, eval.json, on_device},
                       progress);
     return kExitDone;
   }
@@ -125,7 +127,7 @@ int eval_command(const std::vector<std::string>& args) {
   std::optional<FidelityResult> close;
   if (eval.against) {
     progress.stage("compare embeddings", 0);
-    close = measure_fidelity(embedder, model_task, *eval.against, eval.threads,
+    close = measure_fidelity(embedder, model_task, Model::open(*eval.against, on_device), eval.threads,
                              fidelity_texts(eval.texts, data, eval.first));
   }
   progress.finish();

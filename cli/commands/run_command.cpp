@@ -45,7 +45,7 @@ struct RunArguments {
   RowFormat format = RowFormat::tsv;
   GenerateArguments generate;
   uint64_t threads = 0;
-  DeviceChoice device = DeviceChoice::cpu;
+  DeviceRequest device;
   bool json = false;
   bool quiet = false;
   std::string embedding_option;   // the first given option that only embedders and classifiers take, or empty
@@ -272,7 +272,7 @@ void embed_lines(const RunArguments& run, const Model& model, const Task& task) 
 int run_command(const std::vector<std::string>& args) {
   RunArguments run;
   if (!parse(args, run)) return kExitDone;
-  const Model model = Model::open(run.files[0], choose_device(run.device));
+  const Model model = Model::open(run.files[0], executor_for(run.device));
   const Task task = stored_task(*model.artifact());
   check_options(run, task.generates());
   if (run.output && *run.output != "-") check_output(*run.output, {run.files[0], run.input.value_or("")});

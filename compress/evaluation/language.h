@@ -31,7 +31,7 @@ struct WindowOptions {
 WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task);
 /// Throws the errors of read_text, and Error{malformed} when the text has too few tokens for one window.
 LanguageData read_language_data(const TextFile& file, const Tokenizer& tokenizer, const WindowOptions& options);
-/// The same for a path, which is opened; throws the errors of TextFile, too.
+/// Opens the path and reads it; throws the errors of TextFile, too.
 LanguageData read_language_data(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                 const WindowOptions& options);
 

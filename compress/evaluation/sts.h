@@ -26,7 +26,7 @@ struct StsData {
 /// Lines of text_a TAB text_b TAB score. Throws Error{malformed} naming file, line and field; at least 2 pairs with
 /// different scores.
 StsData read_sts(const TextFile& file);
-/// The same for a path, which is opened; throws the errors of TextFile, too.
+/// Opens the path and reads it; throws the errors of TextFile, too.
 StsData read_sts(const std::filesystem::path& path);
 
 /// Pearson and Spearman of the cosine of the embeddings with the human score. `embeddings` is [texts, dimension].

@@ -20,9 +20,9 @@ struct SpeedShape {
 };
 constexpr SpeedShape kSpeedShapes[] = {{1, 128}, {1, 16}, {8, 128}};  // the first stands for all in summaries and gates
 
-Model build_original(const SourceModel& source) {
+Model build_original(const SourceModel& source, Device device) {
   return Model::build(
-      source.program, [&](const std::string& name) { return source.weight(name); }, source.path.string());
+      source.program, [&](const std::string& name) { return source.weight(name); }, source.path.string(), device);
 }
 
 ModelReport describe_original(const SourceModel& source, const Model& model, double load_ms) {
@@ -132,10 +132,10 @@ Report verify(const SourceModel& source, const CompressedModel& compressed, cons
   report.provenance_json = compressed.provenance_json;
 
   progress.stage("verifying", 2);
-  const TimedModel artifact = open_timed(artifact_path);
+  const TimedModel artifact = open_timed(artifact_path, options.device);
   check_written(*artifact.model.artifact(), compressed);
   const auto begin = std::chrono::steady_clock::now();
-  const Model original = build_original(source);
+  const Model original = build_original(source, options.device);
   const std::chrono::duration<double, std::milli> load = std::chrono::steady_clock::now() - begin;
   report.models = {describe_original(source, original, load.count()),
                    describe(artifact, artifact_path.stem().string())};

@@ -14,7 +14,8 @@ namespace lathe {
 
 struct VerifyOptions {
   bool measure_speed = true;
-  size_t threads = 0;  // 0: all cores
+  size_t threads = 0;           // 0: all cores
+  Device device = Device::cpu;  // what runs both models
 };
 
 struct Gates {

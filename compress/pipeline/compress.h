@@ -19,7 +19,7 @@ namespace lathe {
 /// the errors of TensorStore.
 CompressedModel compress(const CompressionInputs& inputs, Student student, const CompressionPlan& plan,
                          ArtifactWriter& out, Progress& progress, size_t threads);
-/// The same for a recipe without a student.
+/// Compresses a model whose recipe asks for no student.
 CompressedModel compress(const CompressionInputs& inputs, const CompressionPlan& plan, ArtifactWriter& out,
                          Progress& progress, size_t threads);
 

@@ -23,9 +23,9 @@ struct FinishedGroup {
   std::map<std::string, EncodedBuffer> tensors;
 };
 
-/// A loss that is not a number stays one, and so does each bit of the others.
+/// Every bit of a loss is kept, also of one that is not a number.
 std::string finished_text(const std::vector<FinishedLayer>& layers);
-/// The same again. Throws Error{malformed} naming `where`.
+/// Reads what finished_text() wrote. Throws Error{malformed} naming `where`.
 std::vector<FinishedLayer> parse_finished(const std::string& text, const std::string& where);
 
 }  // namespace lathe

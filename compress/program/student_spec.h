@@ -21,7 +21,7 @@ struct StudentSpec {
 /// "layers=3", "layers=3:importance", "heads=6,neurons=768", "embedding=128" and their combinations. Throws
 /// Error{bad_recipe} naming the part that is wrong.
 StudentSpec parse_student(const std::string& text);
-/// The same text again; empty when nothing is asked for.
+/// The text that parse_student() reads as this; empty when nothing is asked for.
 std::string student_text(const StudentSpec& spec);
 
 }  // namespace lathe

@@ -21,7 +21,7 @@ struct ClassificationData {
 /// Lines of text TAB label, where the label, which follows the last tab, is one of `labels` or else an index of one.
 /// Throws Error{malformed} naming file, line and field; at least one text.
 ClassificationData read_classification(const TextFile& file, const std::vector<std::string>& labels);
-/// The same for a path, which is opened; throws the errors of TextFile, too.
+/// Opens the path and reads it; throws the errors of TextFile, too.
 ClassificationData read_classification(const std::filesystem::path& path, const std::vector<std::string>& labels);
 
 /// The different labels of such a file, sorted. Throws the errors of read_classification and of check_labels; fewer

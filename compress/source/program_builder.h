@@ -30,10 +30,10 @@ class ProgramBuilder {
   uint32_t embedding(const std::string& name, Stream stream, uint32_t table, uint64_t width);
   /// `bias` may be kNone.
   uint32_t linear(const std::string& name, uint32_t input, uint32_t matrix, uint32_t bias, uint64_t outputs);
-  /// The same with the weights name.weight and, where asked, name.bias.
+  /// A linear op whose weights are name.weight and, where `bias` is true, name.bias.
   uint32_t linear(const std::string& name, bool bias, uint32_t input, uint64_t outputs);
   uint32_t layer_norm(const std::string& name, uint32_t input, uint32_t gamma, uint32_t beta, float epsilon);
-  /// The same with the weights name.weight and name.bias.
+  /// A layer norm whose weights are name.weight and name.bias.
   uint32_t layer_norm(const std::string& name, uint32_t input, float epsilon);
   /// The weight is name.weight, as wide as the row, or as one head where `heads` is not 0.
   uint32_t rms_norm(const std::string& name, uint32_t input, uint64_t heads, float epsilon);

@@ -10,7 +10,7 @@ uint64_t checksum(Bytes bytes) noexcept;
 /// XXH3, 128 bits, of a whole file as 32 hexadecimal digits: names a source in the provenance. Pages that have been
 /// read are released, so that a large file does not become resident.
 std::string content_hash(const MappedFile& file);
-/// The same of bytes in memory.
+/// The checksum of bytes in memory.
 std::string content_hash(Bytes bytes);
 
 }  // namespace lathe

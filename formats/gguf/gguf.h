@@ -69,7 +69,7 @@ class GgufFile {
   explicit GgufFile(const std::filesystem::path& path);
   GgufFile(const GgufFile&) = delete;
   GgufFile& operator=(const GgufFile&) = delete;
-  /// The same of bytes that outlive the file; `path` is its name for messages.
+  /// Reads bytes that outlive the file; `path` is its name for messages.
   GgufFile(Bytes file, std::string_view path);
 
   static bool is_gguf(Bytes beginning) noexcept;

@@ -44,7 +44,7 @@ void decode_q4_0(const std::byte* data, size_t blocks, float* out) {
   }
 }
 
-/// f16 scale, f16 minimum, nibbles as above.
+/// f16 scale, f16 minimum, nibbles as in Q4_0.
 void decode_q4_1(const std::byte* data, size_t blocks, float* out) {
   for (size_t b = 0; b < blocks; ++b, data += 20, out += 32) {
     const float scale = half_at(data);

@@ -22,7 +22,7 @@ struct GgufRow {
 
 /// Types that can be written: F32, F16, Q8_0, Q4_0.
 bool is_gguf_writable(GgufType type);
-/// Bytes of a row of so many numbers, which are a multiple of the type's block.
+/// Bytes of a row of that many numbers, which must be a multiple of the type's block.
 uint64_t gguf_row_bytes(GgufType type, uint64_t values);
 /// Writes gguf_row_bytes. `what` stands in messages: "OUT.gguf: tensor output.weight, row 5". Throws Error{malformed}
 /// for a number that is not finite, Error{limit} for one, or a scale, beyond the largest half.

@@ -97,12 +97,12 @@ BpeSplit split_of(const Part& step) {
                                   "\" is not one of the known expressions (GPT-2, Llama 3, Qwen2)"));
 }
 
-/// ByteLevel, alone or behind one Split or one Digits.
+/// ByteLevel, alone or after one Split or one Digits.
 void read_pre_tokenizer(const Part& pre_tokenizer, TokenizerSpec& spec) {
   const std::vector<Part> steps = steps_of(pre_tokenizer, "pretokenizers");
   if (steps.empty() || steps.size() > 2) {
     fail(Errc::unsupported, message(pre_tokenizer.subject, " has ", steps.size(),
-                                    " steps, supported is ByteLevel, alone or behind Split or Digits"));
+                                    " steps, supported is ByteLevel, alone or after Split or Digits"));
   }
   const Part& bytes = steps.back();
   checked_type(bytes, {"ByteLevel"});
@@ -111,14 +111,14 @@ void read_pre_tokenizer(const Part& pre_tokenizer, TokenizerSpec& spec) {
   spec.add_prefix_space = space.boolean(true);
   spec.split = splits ? BpeSplit::gpt2 : BpeSplit::none;
   if (steps.size() == 1) return;
-  refuse_unless(!spec.add_prefix_space, space, "supported is false behind another step");
+  refuse_unless(!spec.add_prefix_space, space, "supported is false after another step");
   if (checked_type(steps[0], {"Split", "Digits"}) == "Split") {
-    refuse_unless(!splits, bytes.find("use_regex"), "supported is false behind Split");
+    refuse_unless(!splits, bytes.find("use_regex"), "supported is false after Split");
     spec.split = split_of(steps[0]);
   } else {
     const Part digits = steps[0].find("individual_digits");
     refuse_unless(digits.boolean(false), digits, "supported is true");
-    refuse_unless(splits, bytes.find("use_regex"), "supported is true behind Digits");
+    refuse_unless(splits, bytes.find("use_regex"), "supported is true after Digits");
     spec.split = BpeSplit::smollm;
   }
 }

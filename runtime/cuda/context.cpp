@@ -33,6 +33,16 @@ CallerRows output_rows(const BatchRun& batch, const Chunk& chunk, RowKind rows) 
   return input_rows(chunk, batch.options.last_only && rows == RowKind::tokens ? RowKind::sequences : rows);
 }
 
+// What upload() puts at the start of the staging memory.
+size_t uploaded_bytes(const Plan& plan, const Chunk& chunk) {
+  size_t bytes = sizeof(int32_t) * batch_info_numbers(chunk.counts[kTokens], chunk.counts[kSequences]);
+  for (const uint32_t value : plan.inputs) {
+    const ValuePlace& place = plan.values[value];
+    bytes += sizeof(float) * place.width * input_rows(chunk, place.rows).count;
+  }
+  return bytes;
+}
+
 const CacheMemory* cache_of(const BatchRun& batch) {
   // The session has checked that this executor made the cache.
   return batch.options.cache == nullptr ? nullptr : &static_cast<const CacheMemory&>(batch.options.cache->memory());
@@ -119,9 +129,9 @@ void Context::run_chunk(const BatchRun& batch, const Chunk& chunk) {
   if (run.cache != nullptr) run.splits = splits_for(device_, plan_, *run.cache, sequences);
   graph_kernels_ = 0;
   if (run.cache != nullptr && tokens == sequences) {
-    run_graph(run, batch.options.last_only);
+    run_graph(run, batch.options);
   } else {
-    run_steps(run, batch.options.last_only);
+    run_steps(run, batch.options);
   }
   download(batch, chunk);
 }
@@ -135,12 +145,9 @@ void Context::reserve(const BatchRun& batch, const Chunk& chunk) {
     workspace_ = {};  // which goes first, so that both need not fit
     workspace_ = make_workspace(device_, plan_, capacity);
   }
-  size_t bytes = sizeof(int32_t) * batch_info_numbers(chunk.counts[kTokens], chunk.counts[kSequences]);
-  for (const uint32_t value : plan_.inputs) {
-    const ValuePlace& place = plan_.values[value];
-    bytes += sizeof(float) * place.width * input_rows(chunk, place.rows).count;
-  }
+  size_t bytes = uploaded_bytes(plan_, chunk) + sizeof(int32_t) * chunk.counts[kSequences];
   for (const uint32_t value : plan_.outputs) {
+    if (!batch.options.top_tokens.empty()) break;  // the outputs stay on the device
     const ValuePlace& place = plan_.values[value];
     bytes += sizeof(float) * place.width * output_rows(batch, chunk, place.rows).count;
   }
@@ -171,8 +178,8 @@ size_t Context::upload(const BatchRun& batch, const Chunk& chunk) {
   return longest;
 }
 
-void Context::run_steps(PlanRun run, bool last_only) {
-  const bool leaves_out = last_only && run.counts[kTokens] != run.counts[kSequences];
+void Context::run_steps(PlanRun run, const RunOptions& options) {
+  const bool leaves_out = options.last_only && run.counts[kTokens] != run.counts[kSequences];
   for (size_t i = 0; i < plan_.steps.size(); ++i) {
     if (leaves_out && i == plan_.rowwise_from) {
       select_last_tokens(run);
@@ -180,13 +187,15 @@ void Context::run_steps(PlanRun run, bool last_only) {
     }
     run_step(plan_.steps[i], run);
   }
+  if (!options.top_tokens.empty()) find_top_tokens(run);
 }
 
-void Context::run_graph(const PlanRun& run, bool last_only) {
-  std::unique_ptr<Graph>& graph = graphs_[{run.counts[kSequences], run.cache->id(), last_only}];
+void Context::run_graph(const PlanRun& run, const RunOptions& options) {
+  std::unique_ptr<Graph>& graph =
+      graphs_[{run.counts[kSequences], run.cache->id(), options.last_only, !options.top_tokens.empty()}];
   if (graph == nullptr) {
     queue_->begin_capture();
-    run_steps(run, last_only);
+    run_steps(run, options);
     graph = queue_->end_capture();
   }
   queue_->run(*graph);
@@ -196,13 +205,15 @@ void Context::run_graph(const PlanRun& run, bool last_only) {
 void Context::download(const BatchRun& batch, const Chunk& chunk) {
   // The staging memory still holds what is being uploaded, which the device has read when the outputs are there; so
   // they come to the place after it.
-  std::byte* staging =
-      staging_.data() + sizeof(int32_t) * batch_info_numbers(chunk.counts[kTokens], chunk.counts[kSequences]);
-  for (const uint32_t value : plan_.inputs) {
-    const ValuePlace& place = plan_.values[value];
-    staging += sizeof(float) * place.width * count_of(chunk.counts, place.rows);
+  std::byte* staging = staging_.data() + uploaded_bytes(plan_, chunk);
+  if (!batch.options.top_tokens.empty()) {
+    const size_t sequences = chunk.counts[kSequences];
+    queue_->download(staging, workspace_.top_tokens, sizeof(int32_t) * sequences);
+    queue_->wait();
+    std::memcpy(&batch.options.top_tokens[chunk.first_sequence], staging, sizeof(int32_t) * sequences);
+    return;
   }
-  std::byte* const first = staging;
+  const std::byte* const first = staging;
   for (const uint32_t value : plan_.outputs) {
     const ValuePlace& place = plan_.values[value];
     const size_t bytes = sizeof(float) * place.width * output_rows(batch, chunk, place.rows).count;
@@ -210,13 +221,13 @@ void Context::download(const BatchRun& batch, const Chunk& chunk) {
     staging += bytes;
   }
   queue_->wait();
-  staging = first;
+  const std::byte* from = first;
   for (size_t i = 0; i < plan_.outputs.size(); ++i) {
     const ValuePlace& place = plan_.values[plan_.outputs[i]];
     const CallerRows rows = output_rows(batch, chunk, place.rows);
     const size_t bytes = sizeof(float) * place.width * rows.count;
-    std::memcpy(batch.outputs[i] + rows.first * place.width, staging, bytes);
-    staging += bytes;
+    std::memcpy(batch.outputs[i] + rows.first * place.width, from, bytes);
+    from += bytes;
   }
 }
 

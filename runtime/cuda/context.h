@@ -26,19 +26,20 @@ class Context : public ExecutionContext {
   Context(Device& device, const Plan& plan);
 
   void run(const BatchRun& batch) override;
+  bool finds_top_tokens() const override { return true; }
   size_t threads() const override { return 1; }
   /// How many kernels the graph holds that ran last; 0 where the last run used none.
   size_t graph_kernels() const { return graph_kernels_; }
 
  private:
-  /// What has to be equal for a graph to be used again: sequences, cache, and whether only last tokens are wanted.
-  using GraphKey = std::tuple<size_t, uint64_t, bool>;
+  /// What has to be equal for a graph to be used again: sequences, cache, and what is wanted of the output.
+  using GraphKey = std::tuple<size_t, uint64_t, bool, bool>;
 
   void run_chunk(const BatchRun& batch, const Chunk& chunk);
   void reserve(const BatchRun& batch, const Chunk& chunk);
   size_t upload(const BatchRun& batch, const Chunk& chunk);
-  void run_steps(PlanRun run, bool last_only);
-  void run_graph(const PlanRun& run, bool last_only);
+  void run_steps(PlanRun run, const RunOptions& options);
+  void run_graph(const PlanRun& run, const RunOptions& options);
   void download(const BatchRun& batch, const Chunk& chunk);
 
   Device& device_;

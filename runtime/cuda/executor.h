@@ -14,12 +14,16 @@ namespace lathe::cuda {
 std::unique_ptr<Executor> make_executor(std::shared_ptr<Device> device, const Program& program,
                                         const WeightLookup& weights);
 
-/// The same on the first device of this machine, through the module that is loaded at run time. Throws
+/// An executor on the first device of this machine, through the module that is loaded at run time. Throws
 /// Error{unsupported} where there is no such device, driver or module.
 std::unique_ptr<Executor> make_executor(const Program& program, const WeightLookup& weights);
 
+/// The first device of this machine, shared by all models of the process. Throws what make_executor throws.
+std::shared_ptr<Device> open_device();
+
 /// "sm_90", of the first device of this machine. Throws what make_executor throws.
 std::string instruction_set();
+size_t free_bytes();
 std::string instruction_set_of(const DeviceFacts& facts);
 
 }  // namespace lathe::cuda

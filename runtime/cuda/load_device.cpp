@@ -6,9 +6,7 @@
 #include "runtime/dynamic_module.h"
 
 namespace lathe::cuda {
-namespace {
 
-// All models of a process share the device.
 std::shared_ptr<Device> open_device() {
   static std::mutex mutex;
   static std::weak_ptr<Device> open;
@@ -21,11 +19,11 @@ std::shared_ptr<Device> open_device() {
   return device;
 }
 
-}  // namespace
-
 std::unique_ptr<Executor> make_executor(const Program& program, const WeightLookup& weights) {
   return make_executor(open_device(), program, weights);
 }
+
+size_t free_bytes() { return open_device()->free_bytes(); }
 
 std::string instruction_set() { return instruction_set_of(open_device()->facts()); }
 

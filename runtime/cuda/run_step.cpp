@@ -150,6 +150,12 @@ void run_step(const Step& step, const PlanRun& run) {
   std::visit([&](const auto& kind) { run_kind(kind, step, run, operands); }, step.kind);
 }
 
+void find_top_tokens(const PlanRun& run) {
+  const ValuePlace& output = run.plan.values[run.plan.outputs.at(0)];
+  const auto rows = static_cast<uint32_t>(count_of(run.counts, RowKind::sequences));
+  launch<Argmax>(run.queue, {rows}, {run.workspace.at(output), rows, output.width, run.workspace.top_tokens});
+}
+
 void select_last_tokens(const PlanRun& run) {
   const auto rows = static_cast<uint32_t>(count_of(run.counts, RowKind::sequences));
   for (const uint32_t value : run.plan.values_across) {

@@ -21,6 +21,9 @@ struct PlanRun {
 
 void run_step(const Step& step, const PlanRun& run);
 
+/// Finds the top token of each sequence in the program's one output, of which the rows of the last tokens are there.
+void find_top_tokens(const PlanRun& run);
+
 /// Leaves of every value that is needed later only the rows of the last token of each sequence. The caller then sets
 /// the count of tokens to that of sequences.
 void select_last_tokens(const PlanRun& run);

@@ -36,6 +36,7 @@ void place(const Plan& plan, const MemoryRows& capacity, Arena& arena, Workspace
   workspace.partial = arena.take<float>(widths.partial * kMostSplits * sequences);
   workspace.selected = arena.take<float>(widths.value * sequences);
   workspace.info = arena.take<int32_t>(batch_info_numbers(tokens, sequences));
+  workspace.top_tokens = arena.take<int32_t>(sequences);
 }
 
 }  // namespace

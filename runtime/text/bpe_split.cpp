@@ -16,7 +16,7 @@ constexpr uint8_t kWord = kLetter | kNumber | kWhite;  // none of these: a symbo
 struct Char {
   char32_t code_point = 0;
   uint8_t flags = 0;
-  size_t size = 0;  // 0: behind the end
+  size_t size = 0;  // 0: past the end
 
   bool is(uint8_t flag) const { return (flags & flag) != 0; }
   bool is_symbol() const { return size != 0 && (flags & kWord) == 0; }

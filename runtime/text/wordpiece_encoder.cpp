@@ -3,7 +3,7 @@
 namespace lathe::text {
 namespace {
 
-/// Tokens that were added behind the vocabulary that the model was trained with are no pieces of words. Special tokens
+/// Tokens that were added after the vocabulary that the model was trained with are no pieces of words. Special tokens
 /// of that vocabulary may be counted among them, which changes nothing: brackets are never part of a word.
 size_t piece_count_of(const TokenizerSpec& spec) {
   std::vector<bool> added(spec.vocabulary.size());

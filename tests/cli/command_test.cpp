@@ -11,6 +11,7 @@
 #include "compress/facts/facts_json.h"
 #include "formats/artifact/artifact.h"
 #include "formats/json.h"
+#include "runtime/executor.h"
 #include "tests/cli/checks.h"
 #include "tests/support/tiny_artifact.h"
 
@@ -252,6 +253,24 @@ TEST_CASE("verify passes an intact file and lists each fault of a damaged one", 
   CHECK(quiet.code == 65);
   CHECK(quiet.out.empty());
   CHECK(json_of(run_compress("verify --json " + quoted(damaged)), 65).at("faults").items().size() == 2);
+}
+
+TEST_CASE("a device that is not there is an error of every command that could use it, before any work", "[cli]") {
+  if (choose_device(DeviceChoice::automatic) == Device::cuda) return;  // this machine has one
+  const test::TempDir dir;
+  const std::string file = test::write_tiny(dir / "m.lathe").string();
+  const std::string out = (dir / "out.lathe").string();
+  for (const std::string& command :
+       {"run " + file + " --text a", "bench " + file + " --runs 1",
+        "eval " + file + " --against " + file + " --texts " + file, "compare " + file + " " + file + " --no-speed"}) {
+    const auto result = test::run_compress(command + " --device cuda");
+    INFO(command << result.err);
+    CHECK(result.code == 69);
+    CHECK(result.out.empty());
+  }
+  const auto result = test::run_compress("run " + file + " --text a --device auto");
+  CHECK(result.code == 0);
+  CHECK(test::run_compress("run " + file + " --text a --device gpu").code == 64);
 }
 
 }  // namespace lathe

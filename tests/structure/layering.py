@@ -18,7 +18,9 @@ MAY_INCLUDE = (
     ("runtime/", ("runtime/", "formats/artifact/")),
     ("compress/", ("compress/", "runtime/", "formats/")),
     ("cli/", ("cli/", "compress/", "runtime/", "formats/")),
+    ("experiments/cuda/", ("experiments/cuda/", "runtime/", "formats/artifact/")),
     ("experiments/", ("compress/", "runtime/", "formats/")),
+    ("tests/runtime/cuda/device_check_test.cpp", ("experiments/cuda/", "tests/")),
     ("tests/", ("tests/", "cli/", "compress/", "runtime/", "formats/")),
 )
 # The runtime does not know that text exists, what is packed for one device is known to its executor alone, and the

@@ -151,7 +151,7 @@ class ProgramReader {
     if (is_head && op.weights[0] == table_) return;  // tied: the file has the table once
     const auto down = down_.find(op.inputs[0]);
     if (down == down_.end()) return add_weights(op);
-    if (!name.ends_with(kUp)) fail_op(name, "has no place behind a low-rank layer");
+    if (!name.ends_with(kUp)) fail_op(name, "cannot follow a low-rank layer");
     add(name.substr(0, name.size() - kUp.size()), {weight(op, 0), std::exchange(down->second, std::nullopt)});
     if (op.has_weight(1)) add(program_.weights[op.weights[1]], {weight(op, 1), std::nullopt});
   }
@@ -237,7 +237,7 @@ class ProgramReader {
     }
   }
 
-  // What factored weights have behind their name.
+  // The suffixes of the names of factored weights.
   static constexpr std::string_view kDown = ".down";
   static constexpr std::string_view kUp = ".up";
 

@@ -30,7 +30,7 @@ struct Check {
 /// kept.
 bool keep_if_best(BestWeights& best, const Check& check, const TrainableWeights& weights);
 
-/// Whether training has failed: so many checks were bad that it is not worth going on.
+/// Whether training has failed: too many checks were bad to go on.
 bool has_diverged(const BestWeights& best);
 /// How many times the lowest held-out loss makes a check a bad one; it is not when the loss is negligible.
 inline constexpr double kBadCheckFactor = 2;

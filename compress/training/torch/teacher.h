@@ -17,7 +17,7 @@ class Teacher {
   Teacher(const Program& program, const WeightLookup& weights, std::vector<uint32_t> wanted, const TokenBatch& data,
           uint64_t budget, const at::Device& device, bool bf16);
 
-  /// The same model, whose weights are shared, with other texts.
+  /// A teacher for other texts that shares the weights of this one.
   Teacher(const Teacher& like, const TokenBatch& data, uint64_t budget);
 
   /// One tensor for each weight of the program.

@@ -32,7 +32,7 @@ constexpr FlagRow<TokenizerSpec> kSpecFlags[] = {{&TokenizerSpec::clean_text, 1}
 constexpr FlagRow<AddedToken> kAddedFlags[] = {
     {&AddedToken::single_word, 1}, {&AddedToken::lstrip, 2}, {&AddedToken::rstrip, 4}, {&AddedToken::normalized, 8}};
 
-/// How a kind is stored, behind the byte that names it.
+/// How a kind is stored, after the byte that names it.
 struct KindRow {
   TokenizerKind kind;
   void (*validate)(const TokenizerSpec&, const std::string& file);

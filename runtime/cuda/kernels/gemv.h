@@ -62,7 +62,7 @@ LATHE_DEVICE void multiply_int8(const Thread& t, const IntegerLinearArgs& a, con
   });
 }
 
-/// The same of 32 values of int4. A nibble in the upper half of a byte is 16 times its value as a signed byte.
+/// The dot product of 32 values of int4 with each row of x. A nibble in the upper half of a byte is 16 times its value as a signed byte.
 template <int rows, class Thread>
 LATHE_DEVICE void multiply_int4(const Thread& t, const IntegerLinearArgs& a, const Bytes16& w, uint32_t column,
                                 int multiplier, int (&sums)[rows]) {

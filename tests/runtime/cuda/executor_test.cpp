@@ -8,6 +8,7 @@
 #include "runtime/cuda/context.h"
 #include "runtime/generation.h"
 #include "runtime/session.h"
+#include "runtime/split_executor.h"
 #include "tests/formats/expect_error.h"
 #include "tests/runtime/cuda/host/host_executor.h"
 #include "tests/support/golden.h"
@@ -104,6 +105,48 @@ TEST_CASE("a decoder generates on a CUDA device the tokens that it generates on 
     Session cpu(on_cpu, 1), cuda(on_cuda, 1);
     CHECK(generate(cuda, prompts, options) == generate(cpu, prompts, options));
   }
+}
+
+TEST_CASE("a device and the CPU share the layers of a model", "[runtime][cuda]") {
+  const Sequences prompts = {{1, 5, 9, 3}, {7, 2}};
+  GenerationOptions options;
+  options.max_new_tokens = 6;
+  const Model whole = Model::open(golden("llama-int8-16-bit-inputs"));
+  Session cpu(whole, 1);
+  const auto expected = generate(cpu, prompts, options);
+  for (const bool device_first : {true, false}) {
+    const MakeExecutor on_device = on_host_device({.order = ThreadOrder::random, .lazy = true});
+    const MakeExecutor on_cpu = executor_maker(Device::cpu);
+    const Model model =
+        Model::open(golden("llama-int8-16-bit-inputs"), [&](const Program& program, const WeightLookup& w) {
+          return make_split_executor(program, w, ops_of_layers(program, 1), device_first ? on_device : on_cpu,
+                                     device_first ? on_cpu : on_device);
+        });
+    Session session(model, 1);
+    CHECK(generate(session, prompts, options) == expected);
+    CHECK(model.description().hardware.find("host double") != std::string::npos);
+  }
+}
+
+TEST_CASE("top tokens are found on the device and need no logits", "[runtime][cuda]") {
+  const Model model = Model::open(golden("llama-int8-16-bit-inputs"), on_host_device());
+  const size_t width = model.program().values[model.program().outputs[0]].shape.size();
+  Session session(model, 1);
+  const TokenBatch batch = batch_of({{1, 2, 3}, {9}, {4, 4}});
+  std::vector<float> logits(3 * width);
+  float* const places[] = {logits.data()};
+  session.run(batch, {}, places, {nullptr, {}, true});
+  std::vector<int32_t> tops(3);
+  float* const nowhere[] = {nullptr};
+  RunOptions options{nullptr, {}, true};
+  options.top_tokens = tops;
+  session.run(batch, {}, nowhere, options);
+  for (size_t s = 0; s < 3; ++s) {
+    const auto first = logits.begin() + static_cast<std::ptrdiff_t>(s * width);
+    CHECK(tops[s] == std::max_element(first, first + static_cast<std::ptrdiff_t>(width)) - first);
+  }
+  options.last_only = false;
+  expect_error(Errc::usage, {"top tokens"}, [&] { session.run(batch, {}, nowhere, options); });
 }
 
 TEST_CASE("a token that decodes gets the logits of the CPU, in graphs that are recorded once", "[runtime][cuda]") {

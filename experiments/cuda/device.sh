@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Everything that only a CUDA device can show, in one run of at most ten minutes. Needs the driver and either a build
+# (build/release/bin/device_check and lathe-cuda.so beside it, which need no other library) or what builds one.
+#   device.sh OUT_FOLDER [ARTIFACT...]
+# Writes OUT_FOLDER/device.json, and beside it torch.json where Python has a PyTorch that sees the device.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+out="${1:?usage: device.sh OUT_FOLDER [ARTIFACT...]}"
+shift
+mkdir -p "$out"
+bin="${LATHE_BIN:-build/release/bin}"
+
+nvidia-smi | tee "$out/nvidia-smi.txt"
+if [[ ! -x "$bin/device_check" || ! -e "$bin/lathe-cuda.so" ]]; then
+  cmake --preset release >"$out/configure.log"
+  cmake --build build/release --target device_check lathe_cuda
+fi
+
+# The unit tests' models, when none are named: small, of every encoding.
+artifacts=("$@")
+((${#artifacts[@]})) || artifacts=(tests/data/golden/*.lathe)
+
+if [[ -x "$(command -v compute-sanitizer)" ]]; then
+  # Memory that a kernel must not touch, on one small model: it is hundreds of times slower than a plain run.
+  timeout 60 compute-sanitizer --error-exitcode 1 "$bin/device_check" --only-artifacts tests/data/golden/encoder-int8.lathe \
+    >"$out/sanitizer.txt" 2>&1 || echo "compute-sanitizer: see $out/sanitizer.txt"
+fi
+timeout 420 "$bin/device_check" "${artifacts[@]}" | tee "$out/device.json"
+if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+  timeout 150 python3 experiments/cuda/torch_speed.py | tee "$out/torch.json"
+else
+  echo "PyTorch with a CUDA device is not there: no comparison with it"
+fi
