@@ -18,8 +18,7 @@
 namespace lathe {
 
 enum class Device : uint8_t { cpu, cuda };
-/// "cpu", "cuda"
-const char* device_name(Device device) noexcept;
+inline constexpr NamedValues<Device, 2> kDevices = {{{Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
 
 /// What a caller asks for: a device, or the best one that this machine can use.
 enum class DeviceChoice : uint8_t { cpu, cuda, automatic };

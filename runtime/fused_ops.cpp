@@ -3,7 +3,12 @@
 namespace lathe {
 namespace {
 
-// Outputs of the program count twice, so that they are never fused away.
+bool can_fuse(const Op& op, const Op& next) {
+  return (op.is<ops::Linear>() && next.is<ops::Activation>()) || (op.is<ops::Add>() && next.is<ops::LayerNorm>());
+}
+
+}  // namespace
+
 std::vector<size_t> count_readers(const Program& program) {
   std::vector<size_t> readers(program.values.size(), 0);
   for (const Op& op : program.ops) {
@@ -12,12 +17,6 @@ std::vector<size_t> count_readers(const Program& program) {
   for (const uint32_t output : program.outputs) readers[output] += 2;
   return readers;
 }
-
-bool can_fuse(const Op& op, const Op& next) {
-  return (op.is<ops::Linear>() && next.is<ops::Activation>()) || (op.is<ops::Add>() && next.is<ops::LayerNorm>());
-}
-
-}  // namespace
 
 std::vector<FusedOp> fuse_ops(const Program& program) {
   const std::vector<size_t> readers = count_readers(program);

@@ -17,6 +17,10 @@ struct FusedOp {
   uint32_t output() const { return next == nullptr ? op->output : next->output; }
 };
 
+/// How often each value of a program is read. Outputs of the program count twice more, so that no op that computes one
+/// is joined with its only reader.
+std::vector<size_t> count_readers(const Program& program);
+
 /// The ops of a valid program in their order. The result points to them.
 std::vector<FusedOp> fuse_ops(const Program& program);
 

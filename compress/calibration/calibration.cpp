@@ -66,6 +66,7 @@ using PartRows = std::vector<std::vector<float>>;
 // as that part has been run, so that old and new values of all parts are never there together.
 struct Calibration::Track {
   WeightLookup weights;
+  MakeExecutor make;
   std::map<uint32_t, PartRows> kept;
   std::map<uint32_t, PartRows> next;  // what the step computes
   std::vector<uint32_t> wanted;       // the values of `next`, in the order of the step's outputs
@@ -103,7 +104,7 @@ struct Calibration::Track {
     if (wanted.empty()) return;
     ProgramSlice slice = lathe::slice(program, given, wanted);
     inputs = std::move(slice.inputs);
-    model = std::make_unique<Model>(Model::build(std::move(slice.program), weights, "calibration"));
+    model = std::make_unique<Model>(Model::build(std::move(slice.program), weights, "calibration", make));
     session = std::make_unique<Session>(*model, threads);
   }
 
@@ -134,13 +135,15 @@ struct Calibration::Track {
   }
 };
 
-Calibration::Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads)
+Calibration::Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads,
+                         const MakeExecutor& make)
     : samples_(samples),
       pool_(threads == 0 ? available_cores() : threads),
       original_(std::make_unique<Track>()),
       compressed_(std::make_unique<Track>()) {
   original_->weights = std::move(original);
   compressed_->weights = std::move(compressed);
+  original_->make = compressed_->make = make;
 }
 
 Calibration::~Calibration() = default;

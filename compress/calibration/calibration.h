@@ -19,8 +19,10 @@ namespace lathe {
 class Calibration {
  public:
   /// The samples must outlive the object. The lookups give the original and the compressed weights by name; they are
-  /// called again for each step, so that the compressed weights may change between two steps.
-  Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads);
+  /// called again for each step, so that the compressed weights may change between two steps. Both models run on
+  /// executors that `make` makes; the statistics are always computed on the CPU.
+  Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads,
+              const MakeExecutor& make = executor_maker(Device::cpu));
   ~Calibration();
 
   /// Statistics of the first input of the op at index `op` of `original`. `compressed` is the same program after

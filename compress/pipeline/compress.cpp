@@ -109,7 +109,8 @@ void compress_layers(const Context& context, GroupStore& groups, CompressedModel
   std::optional<GroupCalibration> calibration;
   if (context.inputs.samples) {
     model.calibration = context.inputs.samples->description;
-    calibration.emplace(*context.inputs.samples, source, groups.tensors(), context.threads);
+    calibration.emplace(*context.inputs.samples, source, groups.tensors(), context.threads,
+                        context.inputs.recipe.calibration_device);
   }
   const auto between = [&] {
     release_pages(source, groups.tensors());

@@ -3,14 +3,14 @@
 namespace lathe {
 
 GroupCalibration::GroupCalibration(const Samples& samples, const SourceModel& source, const TensorStore& compressed,
-                                   size_t threads)
+                                   size_t threads, Device device)
     : source_(source),
       calibration_(
           samples.parts(), [&source](const std::string& name) { return source.weight(name); },
           [&source, &compressed](const std::string& name) {
             return compressed.contains(name) ? compressed.at(name) : source.weight(name);
           },
-          threads) {}
+          threads, executor_maker(device)) {}
 
 InputStatistics GroupCalibration::collect(const Program& compressed, size_t op, const std::function<void()>& between) {
   for (const size_t restored : restored_) {

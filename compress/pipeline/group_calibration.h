@@ -16,7 +16,8 @@ namespace lathe {
 class GroupCalibration {
  public:
   /// A weight that is in `compressed` is taken from there for the compressed model, any other from `source`.
-  GroupCalibration(const Samples& samples, const SourceModel& source, const TensorStore& compressed, size_t threads);
+  GroupCalibration(const Samples& samples, const SourceModel& source, const TensorStore& compressed, size_t threads,
+                   Device device);
 
   /// Notes a restored group, whose layers read the first input of the op at index `op`.
   void skip(size_t op) { restored_.push_back(op); }

@@ -20,6 +20,7 @@ void leave_out_trained(const SourceModel& source, const TrainedTexts& trained, b
 }  // namespace
 
 ResolvedInputs resolve_inputs(SourceModel source, Recipe recipe, TextFiles& files) {
+  instruction_set_of(recipe.calibration_device);  // throws where this machine cannot use it
   ResolvedInputs resolved;
   CompressionInputs& work = resolved.work;
   std::optional<TextFile> text;

@@ -11,6 +11,7 @@
 #include "compress/program/student_spec.h"
 #include "compress/training/training_recipe.h"
 #include "formats/json.h"
+#include "runtime/executor.h"
 
 namespace lathe {
 
@@ -40,6 +41,7 @@ struct Recipe {
   std::string calibration_file;       // empty: synthetic
   uint32_t calibration_tokens = 0;    // 0: the default of the kind of calibration
   uint32_t calibration_length = 128;  // tokens of one sample at most
+  Device calibration_device = Device::cpu;  // what runs the samples; statistics are computed on the CPU
   StudentSpec student;
   Recovery recovery = Recovery::none;
   TrainingRecipe training;

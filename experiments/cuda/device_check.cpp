@@ -197,7 +197,7 @@ std::string time_layer(cuda::Device& device, const Encoding& encoding, uint32_t 
                               arena.take<int32_t>(rows), size};
   const cuda::DeviceMemory expanded(device, static_cast<size_t>(size) * size, "an expanded weight");
   const cuda::IntegerLinearArgs args{
-      store.matrices.at("w"), x, nullptr, rows, 0, {}, arena.take<float>(static_cast<size_t>(rows) * size)};
+      store.matrices.at("w"), x, nullptr, nullptr, rows, 0, {}, arena.take<float>(static_cast<size_t>(rows) * size)};
   const std::unique_ptr<cuda::Queue> queue = device.make_queue();
   const double seconds = time_graph(
       *queue,

@@ -151,7 +151,7 @@ void Context::reserve(const BatchRun& batch, const Chunk& chunk) {
     const ValuePlace& place = plan_.values[value];
     bytes += sizeof(float) * place.width * output_rows(batch, chunk, place.rows).count;
   }
-  if (bytes > staging_.bytes()) staging_ = PinnedMemory(device_, bytes);
+  if (bytes > staging_.bytes()) staging_ = PinnedMemory(device_, bytes, "copies of a batch");
 }
 
 size_t Context::upload(const BatchRun& batch, const Chunk& chunk) {
@@ -180,12 +180,12 @@ size_t Context::upload(const BatchRun& batch, const Chunk& chunk) {
 
 void Context::run_steps(PlanRun run, const RunOptions& options) {
   const bool leaves_out = options.last_only && run.counts[kTokens] != run.counts[kSequences];
-  for (size_t i = 0; i < plan_.steps.size(); ++i) {
+  for (size_t i = 0; i < plan_.steps.size();) {
     if (leaves_out && i == plan_.rowwise_from) {
       select_last_tokens(run);
       run.counts[kTokens] = run.counts[kSequences];
     }
-    run_step(plan_.steps[i], run);
+    i += run_steps_at(i, run);
   }
   if (!options.top_tokens.empty()) find_top_tokens(run);
 }

@@ -64,8 +64,8 @@ class Device {
   /// free.
   virtual void* allocate(size_t bytes, const char* what) = 0;
   virtual void release(void* memory) noexcept = 0;
-  /// Memory of the host that the device reads and writes by itself. Throws Error{limit}.
-  virtual void* allocate_pinned(size_t bytes) = 0;
+  /// Memory of the host that the device reads and writes by itself. Throws Error{limit} that names `what`.
+  virtual void* allocate_pinned(size_t bytes, const char* what) = 0;
   virtual void release_pinned(void* memory) noexcept = 0;
   virtual std::unique_ptr<Queue> make_queue() = 0;
 };

@@ -8,27 +8,31 @@
 namespace lathe::cuda {
 namespace {
 
-// The kernel for the smallest number of rows that is enough; `rows` lists them in order.
-template <template <Format, int> class Gemv, Format format, class Args, int... rows>
-void launch_gemv(Queue& queue, const Args& args) {
-  const Grid grid{blocks_for(args.weight.outputs, kGemvOutputs)};
+// Calls launch_one<count>() for the smallest of the counts that is enough for `rows`.
+template <int... counts, class LaunchOne>
+void with_row_count(uint32_t rows, const LaunchOne& launch_one) {
   bool done = false;
   const auto launch_if_enough = [&]<int count>() {
-    if (done || args.rows > static_cast<uint32_t>(count)) return;
-    launch<Gemv<format, count>>(queue, grid, args);
+    if (done || rows > static_cast<uint32_t>(count)) return;
+    launch_one.template operator()<count>();
     done = true;
   };
-  (launch_if_enough.template operator()<rows>(), ...);
+  (launch_if_enough.template operator()<counts>(), ...);
 }
 
 template <Format format>
-void launch_integer_gemv(Queue& queue, const IntegerLinearArgs& args) {
-  launch_gemv<IntegerGemv, format, IntegerLinearArgs, 1, 2, 4, 8, 16>(queue, args);
+void launch_integer_gemv(Queue& queue, const IntegerGemvArgs& args, uint32_t blocks) {
+  with_row_count<1, 2, 4, 8, 16>(args.layers[0].rows,
+                                 [&]<int rows>() { launch<IntegerGemv<format, rows>>(queue, {blocks}, args); });
 }
 
 template <Format format>
 void launch_float(Queue& queue, const FloatLinearArgs& args) {
-  if (args.rows <= kFewRows) return launch_gemv<FloatGemv, format, FloatLinearArgs, 1, 2, 4, 8>(queue, args);
+  if (args.rows <= kFewRows) {
+    return with_row_count<1, 2, 4, 8>(args.rows, [&]<int rows>() {
+      launch<FloatGemv<format, rows>>(queue, {blocks_for(args.weight.outputs, kGemvOutputs)}, args);
+    });
+  }
   using Tile = typename FloatGemm<format>::TileShape;
   launch<FloatGemm<format>>(
       queue, {blocks_for(args.weight.outputs, Tile::kOutputs), blocks_for(args.rows, Tile::kRows)}, args);
@@ -41,7 +45,7 @@ void launch_gemm(Queue& queue, const IntegerLinearArgs& args) {
 }
 
 // In the order of Format; the other half is null.
-constexpr std::array<void (*)(Queue&, const IntegerLinearArgs&), 7> kIntegerGemvs = {
+constexpr std::array<void (*)(Queue&, const IntegerGemvArgs&, uint32_t blocks), 7> kIntegerGemvs = {
     nullptr,
     nullptr,
     nullptr,
@@ -54,9 +58,19 @@ constexpr std::array<void (*)(Queue&, const FloatLinearArgs&), 3> kFloats = {
 
 }  // namespace
 
+void launch_side_by_side(Queue& queue, std::span<const IntegerLinearArgs> layers) {
+  IntegerGemvArgs args{};
+  uint32_t blocks = 0;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    args.layers[i] = layers[i];
+    args.ends[i] = blocks += blocks_for(layers[i].weight.outputs, kGemvOutputs);
+  }
+  kIntegerGemvs[static_cast<size_t>(layers[0].weight.format)](queue, args, blocks);
+}
+
 void launch_linear(Queue& queue, const IntegerLinearArgs& args, unsigned char* expanded, unsigned multiprocessors) {
   const size_t rows = args.wide != 0 ? args.rows / 2 : args.rows;
-  if (rows <= kFewRows) return kIntegerGemvs[static_cast<size_t>(args.weight.format)](queue, args);
+  if (rows <= kFewRows) return launch_side_by_side(queue, {&args, 1});
   IntegerLinearArgs dense = args;
   if (args.weight.format != Format::int8) {
     const auto row_bytes = static_cast<uint32_t>(round_up(args.weight.inputs, 16));

@@ -8,27 +8,36 @@
 
 namespace lathe::cuda {
 
-/// Memory of the device. The device outlives it.
-class DeviceMemory {
+enum class MemoryKind {
+  device,
+  pinned,  // of the host, where the device can reach it
+};
+
+/// Memory that is given back in the end. The device outlives it.
+template <MemoryKind kind>
+class OwnedMemory {
  public:
-  DeviceMemory() = default;
+  OwnedMemory() = default;
   /// Throws Error{limit} that names `what`.
-  DeviceMemory(Device& device, size_t bytes, const char* what)
-      : device_(&device), data_(bytes == 0 ? nullptr : device.allocate(bytes, what)), bytes_(bytes) {}
-  DeviceMemory(DeviceMemory&& other) noexcept { swap(other); }
-  DeviceMemory& operator=(DeviceMemory&& other) noexcept {
+  OwnedMemory(Device& device, size_t bytes, const char* what) : device_(&device), bytes_(bytes) {
+    if (bytes > 0)
+      data_ = kind == MemoryKind::device ? device.allocate(bytes, what) : device.allocate_pinned(bytes, what);
+  }
+  OwnedMemory(OwnedMemory&& other) noexcept { swap(other); }
+  OwnedMemory& operator=(OwnedMemory&& other) noexcept {
     swap(other);
     return *this;
   }
-  ~DeviceMemory() {
-    if (data_ != nullptr) device_->release(data_);
+  ~OwnedMemory() {
+    if (data_ == nullptr) return;
+    kind == MemoryKind::device ? device_->release(data_) : device_->release_pinned(data_);
   }
 
   std::byte* data() const { return static_cast<std::byte*>(data_); }
   size_t bytes() const { return bytes_; }
 
  private:
-  void swap(DeviceMemory& other) noexcept {
+  void swap(OwnedMemory& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
@@ -38,36 +47,8 @@ class DeviceMemory {
   void* data_ = nullptr;
   size_t bytes_ = 0;
 };
-
-/// Memory of the host that the device can reach.
-class PinnedMemory {
- public:
-  PinnedMemory() = default;
-  PinnedMemory(Device& device, size_t bytes)
-      : device_(&device), data_(bytes == 0 ? nullptr : device.allocate_pinned(bytes)), bytes_(bytes) {}
-  PinnedMemory(PinnedMemory&& other) noexcept { swap(other); }
-  PinnedMemory& operator=(PinnedMemory&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-  ~PinnedMemory() {
-    if (data_ != nullptr) device_->release_pinned(data_);
-  }
-
-  std::byte* data() const { return static_cast<std::byte*>(data_); }
-  size_t bytes() const { return bytes_; }
-
- private:
-  void swap(PinnedMemory& other) noexcept {
-    std::swap(device_, other.device_);
-    std::swap(data_, other.data_);
-    std::swap(bytes_, other.bytes_);
-  }
-
-  Device* device_ = nullptr;
-  void* data_ = nullptr;
-  size_t bytes_ = 0;
-};
+using DeviceMemory = OwnedMemory<MemoryKind::device>;
+using PinnedMemory = OwnedMemory<MemoryKind::pinned>;
 
 /// Hands out pieces of memory one after another, each at a multiple of 256 bytes. First run over the same requests with
 /// a null base to learn how much is needed.

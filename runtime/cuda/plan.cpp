@@ -5,6 +5,7 @@
 
 #include "formats/artifact/error.h"
 #include "runtime/cuda/kernels/attention.h"
+#include "runtime/cuda/merge_steps.h"
 #include "runtime/fused_ops.h"
 #include "runtime/value_offsets.h"
 
@@ -56,10 +57,17 @@ void quantize_input(Draft& draft, const Op& op, InputBits bits) {
   draft.quantized_bits = bits;
 }
 
-// Before this step the values of tokens may shrink to those of the last token of each sequence.
-void end_of_mixing(Draft& draft) {
-  draft.plan.rowwise_from = draft.plan.steps.size();
-  draft.quantized_value = kNone;
+// After this step the values of tokens may shrink to those of the last token of each sequence, which are rounded anew.
+void end_of_mixing(Draft& draft) { draft.quantized_value = kNone; }
+
+// The step after the last attention or pooling.
+size_t end_of_all_mixing(const std::vector<Step>& steps) {
+  size_t end = 0;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const StepKind& kind = steps[i].kind;
+    if (std::holds_alternative<AttentionStep>(kind) || std::holds_alternative<PoolStep>(kind)) end = i + 1;
+  }
+  return end;
 }
 
 // ---- one function for each kind of op: adds its step ----
@@ -189,6 +197,8 @@ Plan make_plan(const Program& program, const WeightStore& weights) {
   for (const FusedOp& fused : fuse_ops(program)) {
     std::visit([&](const auto& kind) { add_op(draft, fused, kind); }, fused.op->attributes);
   }
+  draft.plan.steps = merge_steps(draft.plan.steps, count_readers(program));
+  draft.plan.rowwise_from = end_of_all_mixing(draft.plan.steps);
   place_values(program, draft.plan);
   return std::move(draft.plan);
 }

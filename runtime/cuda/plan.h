@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct QuantizeStep {
   InputBits bits = InputBits::eight;
 };
 
-/// A linear layer and the activation after it. With an integer weight it reads the quantized rows.
+/// A linear layer and the activation after it. With an integer weight it reads the quantized rows. A second input of
+/// the step is added to the result.
 struct LinearStep {
   WeightView weight;
   const float* bias = nullptr;
@@ -81,6 +83,7 @@ struct Step {
   std::array<uint32_t, 3> inputs = {kNone, kNone, kNone};  // values
   uint32_t output = kNone;                                 // a value
   RowKind rows = RowKind::tokens;                          // how many rows it works on
+  std::optional<InputBits> rounds = {};                    // also rounds its output into the quantized rows
 };
 
 /// The memories that values lie in: one for each kind of rows, and one for values of tokens that come after all

@@ -57,29 +57,45 @@ void run_kind(const QuantizeStep& quantize, const Step&, const PlanRun& run, con
   launch<Quantize>(run.queue, row_grid(o.rows), {o.a, o.rows, o.in, wide, quantized_rows(run, o.in)});
 }
 
+IntegerLinearArgs integer_args(const LinearStep& linear, const PlanRun& run, const Operands& o) {
+  const uint32_t wide = linear.bits == InputBits::sixteen ? 1 : 0;
+  return {linear.weight, quantized_rows(run, o.in), linear.bias, o.b, o.rows * (1 + wide),
+          wide,          linear.activation,         o.y};
+}
+
 void run_kind(const LinearStep& linear, const Step&, const PlanRun& run, const Operands& o) {
   if (!is_integer(linear.weight.format)) {
-    return launch_linear(run.queue, {linear.weight, o.a, linear.bias, o.rows, linear.activation, o.y});
+    return launch_linear(run.queue, {linear.weight, o.a, linear.bias, o.b, o.rows, linear.activation, o.y});
   }
-  const uint32_t wide = linear.bits == InputBits::sixteen ? 1 : 0;
-  const IntegerLinearArgs args{linear.weight, quantized_rows(run, o.in), linear.bias, o.rows * (1 + wide),
-                               wide,          linear.activation,         o.y};
-  launch_linear(run.queue, args, run.workspace.expanded, run.multiprocessors);
+  launch_linear(run.queue, integer_args(linear, run, o), run.workspace.expanded, run.multiprocessors);
 }
 
-void run_kind(const LayerNormStep& norm, const Step&, const PlanRun& run, const Operands& o) {
-  launch<LayerNorm>(run.queue, row_grid(o.rows), {o.a, o.b, norm.gamma, norm.beta, o.rows, o.in, norm.epsilon, o.y});
+// Launches a kernel that writes rows together with their rounding.
+template <class Kernel>
+void launch_rounding(const Step& step, const PlanRun& run, const Operands& o, const typename Kernel::Args& args) {
+  const uint32_t wide = *step.rounds == InputBits::sixteen ? 1 : 0;
+  launch<ThenQuantize<Kernel>>(run.queue, row_grid(o.rows),
+                               {args, {o.y, o.rows, o.out, wide, quantized_rows(run, o.out)}});
 }
 
-void run_kind(const RmsNormStep& norm, const Step&, const PlanRun& run, const Operands& o) {
+void run_kind(const LayerNormStep& norm, const Step& step, const PlanRun& run, const Operands& o) {
+  const LayerNormArgs args{o.a, o.b, norm.gamma, norm.beta, o.rows, o.in, norm.epsilon, o.y};
+  if (step.rounds) return launch_rounding<LayerNorm>(step, run, o, args);
+  launch<LayerNorm>(run.queue, row_grid(o.rows), args);
+}
+
+void run_kind(const RmsNormStep& norm, const Step& step, const PlanRun& run, const Operands& o) {
   const uint32_t parts = o.rows * norm.heads;
-  launch<RmsNorm>(run.queue, row_grid(parts), {o.a, norm.gamma, parts, o.in / norm.heads, norm.epsilon, o.y});
+  const RmsNormArgs args{o.a, norm.gamma, parts, o.in / norm.heads, norm.epsilon, o.y};
+  if (step.rounds) return launch_rounding<RmsNorm>(step, run, o, args);
+  launch<RmsNorm>(run.queue, row_grid(parts), args);
 }
 
-void run_kind(const ElementwiseStep& step, const Step&, const PlanRun& run, const Operands& o) {
+void run_kind(const ElementwiseStep& elementwise, const Step& step, const PlanRun& run, const Operands& o) {
   const uint64_t count = static_cast<uint64_t>(o.rows) * o.out;
-  launch<Elementwise>(run.queue, {blocks_for(count, kWholeBlock)},
-                      {o.a, o.b, count, step.combine, step.activation, o.y});
+  const ElementwiseArgs args{o.a, o.b, count, elementwise.combine, elementwise.activation, o.y};
+  if (step.rounds) return launch_rounding<CombineRows>(step, run, o, {args, o.rows, o.out});
+  launch<Elementwise>(run.queue, {blocks_for(count, kWholeBlock)}, args);
 }
 
 void run_kind(const NormalizeStep& normalize, const Step&, const PlanRun& run, const Operands& o) {
@@ -145,9 +161,28 @@ void run_kind(const AttentionStep& attention, const Step& step, const PlanRun& r
 
 }  // namespace
 
-void run_step(const Step& step, const PlanRun& run) {
-  const Operands operands = operands_of(step, run);
-  std::visit([&](const auto& kind) { run_kind(kind, step, run, operands); }, step.kind);
+size_t run_steps_at(size_t at, const PlanRun& run) {
+  const std::vector<Step>& steps = run.plan.steps;
+  std::vector<IntegerLinearArgs> layers;
+  for (size_t i = at; i < steps.size() && layers.size() < kMostSideBySide; ++i) {
+    const auto* linear = std::get_if<LinearStep>(&steps[i].kind);
+    if (linear == nullptr || !is_integer(linear->weight.format)) break;
+    const Operands operands = operands_of(steps[i], run);
+    const auto& first = std::get<LinearStep>(steps[at].kind);
+    if (operands.rows > kFewRows || steps[i].inputs[0] != steps[at].inputs[0] || linear->bits != first.bits ||
+        linear->weight.format != first.weight.format) {
+      break;
+    }
+    layers.push_back(integer_args(*linear, run, operands));
+    if (operands.b != nullptr) break;  // what it adds may die here, and the next layer may write to its place
+  }
+  if (layers.size() > 1) {
+    launch_side_by_side(run.queue, layers);
+    return layers.size();
+  }
+  const Operands operands = operands_of(steps[at], run);
+  std::visit([&](const auto& kind) { run_kind(kind, steps[at], run, operands); }, steps[at].kind);
+  return 1;
 }
 
 void find_top_tokens(const PlanRun& run) {

@@ -19,7 +19,8 @@ struct PlanRun {
   size_t splits = 1;             // of the attention of a token that decodes
 };
 
-void run_step(const Step& step, const PlanRun& run);
+/// Runs the step of the plan with that index, and those after it that go into the same launch. Returns how many it ran.
+size_t run_steps_at(size_t at, const PlanRun& run);
 
 /// Finds the top token of each sequence in the program's one output, of which the rows of the last tokens are there.
 void find_top_tokens(const PlanRun& run);

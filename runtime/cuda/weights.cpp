@@ -19,7 +19,7 @@ constexpr size_t kStagingBytes = 8 << 20;
 class Uploader {
  public:
   explicit Uploader(Device& device) {
-    for (Lane& lane : lanes_) lane = {device.make_queue(), PinnedMemory(device, kStagingBytes)};
+    for (Lane& lane : lanes_) lane = {device.make_queue(), PinnedMemory(device, kStagingBytes, "copies of weights")};
   }
 
   void copy(void* to, const void* from, size_t bytes) {

@@ -35,7 +35,7 @@ struct Workspace {
   float* partial = nullptr;           // of split attention
   float* selected = nullptr;          // [sequences, widest value]
   int32_t* info = nullptr;
-  int32_t* top_tokens = nullptr;      // [sequences]
+  int32_t* top_tokens = nullptr;  // [sequences]
 
   /// Where a value stands.
   float* at(const ValuePlace& place) const;

@@ -57,6 +57,7 @@ THIRD_PARTY = (
     (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
     (r"cuda_runtime\.h", ("runtime/cuda/module/",)),
     (r"boost/context/.*", ("tests/runtime/cuda/host/",)),
+    (r"sanitizer/.*", ("tests/runtime/cuda/host/block_run.cpp",)),
     (r"lathe\.h", ("tests/package/",)),
     (r"utf8proc\.h", ("runtime/text/",)),
     (r"boost/.*", ("cli/",)),

@@ -62,21 +62,31 @@ struct QuantizeArgs {
   QuantizedRows out;
 };
 
-/// y = function(x w^T + bias). In a wide product, rows 2 r and 2 r + 1 of x are the upper and the lower bytes of row r.
+/// y = function(x w^T + bias) + added. In a wide product, rows 2 r and 2 r + 1 of x are the upper and the lower bytes
+/// of row r.
 struct IntegerLinearArgs {
   WeightView weight;
   QuantizedRows x;
-  const float* bias;  // null: none
-  uint32_t rows;      // of x, each byte row counted
+  const float* bias;   // null: none
+  const float* added;  // as large as y, or null
+  uint32_t rows;       // of x, each byte row counted
   uint32_t wide;
   Activation activation;
   float* y;
 };
 
+/// Layers that read the same rows of x, side by side in one launch.
+inline constexpr uint32_t kMostSideBySide = 3;
+struct IntegerGemvArgs {
+  IntegerLinearArgs layers[kMostSideBySide];
+  uint32_t ends[kMostSideBySide];  // the block after the last one of each layer
+};
+
 struct FloatLinearArgs {
   WeightView weight;
   const float* x;
-  const float* bias;  // null: none
+  const float* bias;   // null: none
+  const float* added;  // as large as y, or null
   uint32_t rows;
   Activation activation;
   float* y;
@@ -124,14 +134,22 @@ struct NormalizeArgs {
   float* y;
 };
 
-enum class Combine : uint32_t { add, multiply, activate };
+/// gated is function(a) * b.
+enum class Combine : uint32_t { add, multiply, activate, gated };
 struct ElementwiseArgs {
   const float* a;
   const float* b;  // null for activate
   uint64_t count;
   Combine combine;
-  Activation activation;  // of activate
+  Activation activation;  // of activate and gated
   float* y;
+};
+
+/// Rows of numbers that are combined one by one, a warp a row.
+struct CombineRowsArgs {
+  ElementwiseArgs numbers;
+  uint32_t rows;
+  uint32_t width;
 };
 
 struct RopeArgs {

@@ -21,9 +21,7 @@ LATHE_DEVICE void finish_integer(const Thread& t, const IntegerLinearArgs& a, ui
   const float lower = t.shuffle_xor(product, 1u);
   if (a.wide != 0) product += lower;
   if (t.lane() >= a.rows || (a.wide != 0 && t.lane() % 2 != 0)) return;
-  if (a.bias != nullptr) product += a.bias[output];
-  const uint32_t y_row = a.wide != 0 ? row / 2 : row;
-  a.y[static_cast<uint64_t>(y_row) * a.weight.outputs + output] = apply(a.activation, product);
+  store_output(a, a.wide != 0 ? row / 2 : row, output, product);
 }
 
 /// Calls visit(16 bytes, column) for the pieces of a row of `numbers` numbers that belong to the lane. Several loads
@@ -62,7 +60,8 @@ LATHE_DEVICE void multiply_int8(const Thread& t, const IntegerLinearArgs& a, con
   });
 }
 
-/// The dot product of 32 values of int4 with each row of x. A nibble in the upper half of a byte is 16 times its value as a signed byte.
+/// The dot product of 32 values of int4 with each row of x. A nibble in the upper half of a byte is 16 times its value
+/// as a signed byte.
 template <int rows, class Thread>
 LATHE_DEVICE void multiply_int4(const Thread& t, const IntegerLinearArgs& a, const Bytes16& w, uint32_t column,
                                 int multiplier, int (&sums)[rows]) {
@@ -94,12 +93,15 @@ LATHE_DEVICE Number sum_of_lane(const Thread& t, const Number (&sums)[rows]) {
 /// 1 to `rows` rows of x; wide ones count twice.
 template <Format format, int rows>
 struct IntegerGemv {
-  using Args = IntegerLinearArgs;
+  using Args = IntegerGemvArgs;
   static constexpr unsigned kThreads = kWholeBlock;
 
   template <class Thread>
-  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
-    const uint32_t output = gemv_output(t.block_x(), t.warp());
+  LATHE_DEVICE static void run(const Thread& t, const Args& all) {
+    unsigned layer = 0;
+    while (t.block_x() >= all.ends[layer]) ++layer;
+    const IntegerLinearArgs& a = all.layers[layer];
+    const uint32_t output = gemv_output(t.block_x() - (layer == 0 ? 0 : all.ends[layer - 1]), t.warp());
     if (output >= a.weight.outputs) return;
     int sums[rows] = {};
     add_products(t, a, output, sums);
@@ -108,7 +110,8 @@ struct IntegerGemv {
 
  private:
   template <class Thread>
-  LATHE_DEVICE static void add_products(const Thread& t, const Args& a, uint32_t output, int (&sums)[rows]) {
+  LATHE_DEVICE static void add_products(const Thread& t, const IntegerLinearArgs& a, uint32_t output,
+                                        int (&sums)[rows]) {
     const WeightView& weight = a.weight;
     if constexpr (format == Format::int8) {
       for_each_piece<16>(t, row_of(weight, output), weight.inputs,
@@ -153,8 +156,7 @@ struct FloatGemv {
     });
     float own = sum_of_lane(t, sums);
     if (t.lane() >= a.rows) return;
-    if (a.bias != nullptr) own += a.bias[output];
-    a.y[static_cast<uint64_t>(t.lane()) * weight.outputs + output] = apply(a.activation, own);
+    store_output(a, t.lane(), output, own);
   }
 };
 

@@ -69,6 +69,15 @@ LATHE_DEVICE float apply(const Activation& activation, float x) {
   return x;
 }
 
+/// What a layer stores for its product: the sum of the integer or float products, scaled.
+template <class Args>
+LATHE_DEVICE void store_output(const Args& a, uint64_t row, uint32_t output, float product) {
+  const uint64_t at = row * a.weight.outputs + output;
+  if (a.bias != nullptr) product += a.bias[output];
+  const float value = apply(a.activation, product);
+  a.y[at] = a.added == nullptr ? value : a.added[at] + value;
+}
+
 /// Four bits as a signed number.
 LATHE_DEVICE int signed_nibble(unsigned bits) { return static_cast<int>((bits & 15u) ^ 8u) - 8; }
 

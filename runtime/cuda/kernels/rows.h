@@ -203,6 +203,20 @@ struct Normalize {
   }
 };
 
+LATHE_DEVICE float combine(const ElementwiseArgs& a, uint64_t i) {
+  switch (a.combine) {
+    case Combine::add:
+      return a.a[i] + a.b[i];
+    case Combine::multiply:
+      return a.a[i] * a.b[i];
+    case Combine::activate:
+      return apply(a.activation, a.a[i]);
+    case Combine::gated:
+      return apply(a.activation, a.a[i]) * a.b[i];
+  }
+  return 0;  // not reached: every case returns
+}
+
 /// A number a thread.
 struct Elementwise {
   using Args = ElementwiseArgs;
@@ -212,17 +226,37 @@ struct Elementwise {
   LATHE_DEVICE static void run(const Thread& t, const Args& a) {
     const uint64_t i = static_cast<uint64_t>(t.block_x()) * kThreads + t.thread();
     if (i >= a.count) return;
-    switch (a.combine) {
-      case Combine::add:
-        a.y[i] = a.a[i] + a.b[i];
-        return;
-      case Combine::multiply:
-        a.y[i] = a.a[i] * a.b[i];
-        return;
-      case Combine::activate:
-        a.y[i] = apply(a.activation, a.a[i]);
-        return;
-    }
+    a.y[i] = combine(a, i);
+  }
+};
+
+/// The same numbers, a warp a row.
+struct CombineRows {
+  using Args = CombineRowsArgs;
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    const uint32_t row = warp_row(t);
+    if (row >= a.rows) return;
+    const uint64_t first = static_cast<uint64_t>(row) * a.width;
+    for (uint32_t i = t.lane(); i < a.width; i += kWarp) a.numbers.y[first + i] = combine(a.numbers, first + i);
+  }
+};
+
+/// A kernel whose warps each write a row, and the rounding of that row: each lane reads what it has written itself.
+template <class Kernel>
+struct ThenQuantize {
+  struct Args {
+    typename Kernel::Args kernel;
+    QuantizeArgs quantize;
+  };
+  static constexpr unsigned kThreads = kWholeBlock;
+
+  template <class Thread>
+  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
+    Kernel::run(t, a.kernel);
+    Quantize::run(t, a.quantize);
   }
 };
 

@@ -159,11 +159,12 @@ class CudaDevice : public Device {
     fail(Errc::limit, message(facts_.name, ": ", what, " need ", bytes, " bytes, free are ", free_bytes()));
   }
   void release(void* memory) noexcept override { cudaFree(memory); }
-  void* allocate_pinned(size_t bytes) override {
+  void* allocate_pinned(size_t bytes, const char* what) override {
     use_device();
     void* memory = nullptr;
-    check(cudaMallocHost(&memory, bytes), "allocating memory for copies");
-    return memory;
+    if (cudaMallocHost(&memory, bytes) == cudaSuccess) return memory;
+    cudaGetLastError();
+    fail(Errc::limit, message(facts_.name, ": ", what, " need ", bytes, " bytes of pinned memory of the host"));
   }
   void release_pinned(void* memory) noexcept override { cudaFreeHost(memory); }
   std::unique_ptr<Queue> make_queue() override { return std::make_unique<CudaQueue>(); }

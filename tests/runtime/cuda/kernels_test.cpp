@@ -134,6 +134,7 @@ void check_integer_linear(const Encoding& encoding, uint32_t outputs, uint32_t i
   IntegerLinearArgs args{layer.view(),
                          {bench.put(x), bench.put(scales), bench.put(zeros), stride},
                          layer.device_bias(),
+                         nullptr,
                          byte_rows,
                          wide ? 1u : 0u,
                          {},
@@ -170,7 +171,8 @@ TEST_CASE("float layers agree with sums in double", "[runtime][cuda][kernels]") 
         float* const y = bench.room<float>(rows * kOutputs);
         launch_linear(
             *bench.queue,
-            FloatLinearArgs{layer.view(), bench.put(x), layer.device_bias(), rows, {Function::relu, nullptr}, y});
+            FloatLinearArgs{
+                layer.view(), bench.put(x), layer.device_bias(), nullptr, rows, {Function::relu, nullptr}, y});
         const std::vector<float> actual = bench.get(y, rows * kOutputs);
         for (uint32_t r = 0; r < rows; ++r) {
           for (uint32_t o = 0; o < kOutputs; ++o) {

@@ -1,18 +1,64 @@
 #include "tests/runtime/cuda/host/block_run.h"
 
 #include <algorithm>
-#include <boost/context/fixedsize_stack.hpp>
+#include <boost/context/stack_context.hpp>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
-
-#include "formats/artifact/error.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 namespace lathe::test {
 namespace {
 
 constexpr size_t kStackBytes = 128 << 10;
 
+// Stacks are used again by every block of every launch.
+std::byte* stack_of(unsigned thread) {
+  static std::vector<std::unique_ptr<std::byte[]>> stacks;
+  while (stacks.size() <= thread) stacks.emplace_back(new std::byte[kStackBytes]);
+  return stacks[thread].get();
+}
+
+// Gives a fiber a stack that is there already.
+struct GivenStack {
+  std::byte* memory;
+
+  boost::context::stack_context allocate() const {
+    boost::context::stack_context stack;
+    stack.size = kStackBytes;
+    stack.sp = memory + kStackBytes;
+    return stack;
+  }
+  void deallocate(boost::context::stack_context&) const noexcept {}
+};
+
+// The address sanitizer has to know on which stack the program runs.
+#ifdef __SANITIZE_ADDRESS__
+void start_switch(void** fake_stack, const void* bottom, size_t bytes) {
+  __sanitizer_start_switch_fiber(fake_stack, bottom, bytes);
+}
+void finish_switch(void* fake_stack, const void** old_bottom, size_t* old_bytes) {
+  __sanitizer_finish_switch_fiber(fake_stack, old_bottom, old_bytes);
+}
+void forget_frames(std::byte* stack) { __asan_unpoison_memory_region(stack, kStackBytes); }
+#else
+void start_switch(void**, const void*, size_t) {}
+void finish_switch(void*, const void**, size_t*) {}
+void forget_frames(std::byte*) {}
+#endif
+
 }  // namespace
+
+template <class Switch>
+void BlockRun::switch_to(Fiber& fiber, const Switch& go) {
+  void* fake_stack = nullptr;
+  start_switch(&fake_stack, fiber.stack, kStackBytes);
+  go();
+  finish_switch(fake_stack, nullptr, nullptr);
+}
 
 BlockRun::BlockRun(unsigned threads, unsigned shared_bytes, ThreadOrder order, uint64_t seed)
     : fibers_(threads), warps_((threads + 31) / 32), shared_(shared_bytes + 2 * kGuard), order_(order), random_(seed) {}
@@ -29,22 +75,41 @@ void BlockRun::run(const cuda::Grid& block, const std::function<void(unsigned)>&
       Fiber& fiber = fibers_[thread];
       if (fiber.state != State::ready) continue;
       any_ran = true;
-      fiber.thread = std::move(fiber.thread).resume();
+      switch_to(fiber, [&] { fiber.thread = std::move(fiber.thread).resume(); });
     }
   }
   const bool all_done =
       std::all_of(fibers_.begin(), fibers_.end(), [](const Fiber& fiber) { return fiber.state == State::done; });
   if (fault_.empty() && !all_done) fault_ = "some threads ended, or wait elsewhere, while others wait for them";
-  for (Fiber& fiber : fibers_) fiber.thread = {};  // unwinds those that still wait
+  for (Fiber& fiber : fibers_) {
+    if (fiber.thread) switch_to(fiber, [&] { fiber.thread = {}; });
+  }
   if (!fault_.empty()) throw std::runtime_error(std::exchange(fault_, {}));
   check_shared();
 }
 
+// Leaves a fiber for good, also when it is destroyed and an exception unwinds its stack.
+struct BlockRun::Departure {
+  BlockRun& block;
+  ~Departure() { start_switch(nullptr, block.scheduler_stack_, block.scheduler_bytes_); }
+};
+
+// Comes back to a fiber that waited, also when it is destroyed, which throws from where it waited.
+struct BlockRun::Arrival {
+  BlockRun& block;
+  Fiber& fiber;
+  ~Arrival() { finish_switch(fiber.fake_stack, &block.scheduler_stack_, &block.scheduler_bytes_); }
+};
+
 void BlockRun::start(unsigned thread, const std::function<void(unsigned)>& body) {
   Fiber& fiber = fibers_[thread];
   fiber.state = State::ready;
-  fiber.thread = boost::context::fiber(std::allocator_arg, boost::context::fixedsize_stack(kStackBytes),
+  fiber.stack = stack_of(thread);
+  forget_frames(fiber.stack);
+  fiber.thread = boost::context::fiber(std::allocator_arg, GivenStack{fiber.stack},
                                        [this, thread, &body, &fiber](boost::context::fiber&& scheduler) {
+                                         finish_switch(nullptr, &scheduler_stack_, &scheduler_bytes_);
+                                         const Departure departure{*this};
                                          fiber.scheduler = std::move(scheduler);
                                          try {
                                            body(thread);
@@ -59,7 +124,11 @@ void BlockRun::start(unsigned thread, const std::function<void(unsigned)>& body)
 void BlockRun::wait(unsigned thread, State state) {
   Fiber& fiber = fibers_[thread];
   fiber.state = state;
-  while (fiber.state != State::ready) fiber.scheduler = std::move(fiber.scheduler).resume();
+  while (fiber.state != State::ready) {
+    start_switch(&fiber.fake_stack, scheduler_stack_, scheduler_bytes_);
+    const Arrival arrival{*this, fiber};
+    fiber.scheduler = std::move(fiber.scheduler).resume();
+  }
 }
 
 void BlockRun::sync(unsigned thread) {

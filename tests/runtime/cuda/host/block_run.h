@@ -49,7 +49,11 @@ class BlockRun {
     boost::context::fiber thread;     // while the scheduler runs
     boost::context::fiber scheduler;  // while the thread runs
     State state = State::done;
+    std::byte* stack = nullptr;
+    void* fake_stack = nullptr;  // of the address sanitizer
   };
+  struct Departure;
+  struct Arrival;
   struct Warp {
     unsigned arrived = 0;
     unsigned parity = 0;
@@ -59,6 +63,9 @@ class BlockRun {
 
   void start(unsigned thread, const std::function<void(unsigned)>& body);
   void wait(unsigned thread, State state);
+  /// Runs the fiber until it waits or ends; destroys one that waits, which unwinds its stack.
+  template <class Switch>
+  void switch_to(Fiber& fiber, const Switch& go);
   void release_barrier();
   void check_shared() const;
   std::vector<unsigned> order_of_turn();
@@ -71,6 +78,9 @@ class BlockRun {
   cuda::Grid block_;
   unsigned at_barrier_ = 0;
   std::string fault_;
+  // The stack of the scheduler, for the address sanitizer.
+  const void* scheduler_stack_ = nullptr;
+  size_t scheduler_bytes_ = 0;
 };
 
 }  // namespace lathe::test

@@ -131,7 +131,7 @@ void HostDevice::release(void* memory) noexcept {
   blocks_.erase(at);
 }
 
-void* HostDevice::allocate_pinned(size_t bytes) { return ::operator new(bytes); }
+void* HostDevice::allocate_pinned(size_t bytes, const char*) { return ::operator new(bytes); }
 void HostDevice::release_pinned(void* memory) noexcept { ::operator delete(memory); }
 std::unique_ptr<cuda::Queue> HostDevice::make_queue() { return std::make_unique<HostQueue>(*this, options_.lazy); }
 

@@ -34,7 +34,7 @@ class HostDevice : public cuda::Device {
   size_t free_bytes() const override { return options_.memory_bytes - used_; }
   void* allocate(size_t bytes, const char* what) override;
   void release(void* memory) noexcept override;
-  void* allocate_pinned(size_t bytes) override;
+  void* allocate_pinned(size_t bytes, const char* what) override;
   void release_pinned(void* memory) noexcept override;
   std::unique_ptr<cuda::Queue> make_queue() override;
 

@@ -1,4 +1,5 @@
-// The host execution layer finds what is wrong with a kernel, and its tensor cores follow the layouts of the PTX documents.
+// The host execution layer finds what is wrong with a kernel, and its tensor cores follow the layouts of the PTX
+// documents.
 
 #include "tests/runtime/cuda/host/host_device.h"
 
