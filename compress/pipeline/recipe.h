@@ -38,9 +38,9 @@ struct Recipe {
   uint32_t input_bits = 0;
   std::optional<uint32_t> low_rank;  // every linear layer whose product of factors is smaller is factored to this rank
   std::vector<LayerRule> layers;
-  std::string calibration_file;       // empty: synthetic
-  uint32_t calibration_tokens = 0;    // 0: the default of the kind of calibration
-  uint32_t calibration_length = 128;  // tokens of one sample at most
+  std::string calibration_file;             // empty: synthetic
+  uint32_t calibration_tokens = 0;          // 0: the default of the kind of calibration
+  uint32_t calibration_length = 128;        // tokens of one sample at most
   Device calibration_device = Device::cpu;  // what runs the samples; statistics are computed on the CPU
   StudentSpec student;
   Recovery recovery = Recovery::none;
