@@ -77,8 +77,8 @@ const char* end_of(const Output& output, const GenerationOptions& options) {
 
 double rate(size_t tokens, double seconds) { return seconds > 0 ? static_cast<double>(tokens) / seconds : 0; }
 
-Json to_json(const GenerateRequest& request, const std::vector<Output>& outputs, const GenerationOptions& options,
-             const GenerationTimes& times) {
+Json to_json(const GenerateRequest& request, const std::string& device, const std::vector<Output>& outputs,
+             const GenerationOptions& options, const GenerationTimes& times) {
   Json list = Json::array();
   for (const Output& output : outputs) {
     list.push(Json::object({{"text", output.text},
@@ -89,6 +89,7 @@ Json to_json(const GenerateRequest& request, const std::vector<Output>& outputs,
   return Json::object({{"schema", kJsonSchema},
                        {"command", "run"},
                        {"file", request.file},
+                       {"device", device},
                        {"outputs", std::move(list)},
                        {"time_to_first_token_ms", times.prefill_seconds * 1000},
                        {"decode_ms", times.decode_seconds * 1000},
@@ -185,7 +186,7 @@ void generate_text(const Model& model, const GenerateRequest& request) {
   if (streamed) write_stdout("\n");
   if (interrupted()) fail(Errc::interrupted, "stopped while generating");
   if (request.json) {
-    write_json(to_json(request, outputs, options, times));
+    write_json(to_json(request, session.model().description().device_text(), outputs, options, times));
   } else if (!streamed) {
     write_texts(outputs);
   }

@@ -45,8 +45,11 @@ Measured measure(const Model& model, const LanguageEvalRequest& request, Progres
   return result;
 }
 
-Json to_json(const LanguageEvalRequest& request, const Measured& measured) {
-  Json out = Json::object({{"schema", kJsonSchema}, {"command", "eval"}, {"file", request.file}});
+Json to_json(const Model& model, const LanguageEvalRequest& request, const Measured& measured) {
+  Json out = Json::object({{"schema", kJsonSchema},
+                           {"command", "eval"},
+                           {"file", request.file},
+                           {"device", model.description().device_text()}});
   if (measured.task) {
     out.set("task", task_json(*measured.task).set("context", measured.context).set("windows", measured.windows));
   }
@@ -87,7 +90,7 @@ std::string to_table(const LanguageEvalRequest& request, const Measured& measure
 void evaluate_language(const Model& model, const LanguageEvalRequest& request, Progress& progress) {
   const Measured measured = measure(model, request, progress);
   if (request.json) {
-    write_json(to_json(request, measured));
+    write_json(to_json(model, request, measured));
   } else {
     write_stdout(to_table(request, measured));
   }

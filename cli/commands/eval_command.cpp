@@ -69,9 +69,12 @@ FidelityResult measure_fidelity(Embedder& embedder, const Task& task, const Mode
   return fidelity(reference.embed(texts), embedder.embed(texts), embedder.dimension(), task.classifies());
 }
 
-Json to_json(const EvalArguments& eval, const std::optional<EvalResult>& task,
+Json to_json(const EvalArguments& eval, const Model& model, const std::optional<EvalResult>& task,
              const std::optional<FidelityResult>& close) {
-  Json out = Json::object({{"schema", kJsonSchema}, {"command", "eval"}, {"file", eval.files[0]}});
+  Json out = Json::object({{"schema", kJsonSchema},
+                           {"command", "eval"},
+                           {"file", eval.files[0]},
+                           {"device", model.description().device_text()}});
   if (task) out.set("task", task_json(*task));
   if (close) out.set("fidelity", fidelity_json(*close).set("against", *eval.against));
   return out;
@@ -132,7 +135,7 @@ int eval_command(const std::vector<std::string>& args) {
   }
   progress.finish();
   if (eval.json) {
-    write_json(to_json(eval, task, close));
+    write_json(to_json(eval, model, task, close));
   } else {
     write_stdout(to_table(eval, task, close));
   }

@@ -20,7 +20,6 @@ void leave_out_trained(const SourceModel& source, const TrainedTexts& trained, b
 }  // namespace
 
 ResolvedInputs resolve_inputs(SourceModel source, Recipe recipe, TextFiles& files) {
-  instruction_set_of(recipe.calibration_device);  // throws where this machine cannot use it
   ResolvedInputs resolved;
   CompressionInputs& work = resolved.work;
   std::optional<TextFile> text;
@@ -50,6 +49,7 @@ ResolvedInputs resolve_inputs(SourceModel source, Recipe recipe, TextFiles& file
 }
 
 void load_engine(CompressionInputs& inputs) {
+  instruction_set_of(inputs.recipe.calibration_device);  // throws where this machine cannot use it
   if (inputs.recipe.trains()) inputs.engine = load_training_engine(inputs.recipe.training.device);
 }
 

@@ -35,7 +35,8 @@ struct ResolvedInputs {
 /// them. Throws the errors of TextFile, make_samples() and read_training_texts().
 ResolvedInputs resolve_inputs(SourceModel source, Recipe recipe, TextFiles& files);
 
-/// Loads the training engine when the recipe trains. Throws Error{unsupported} when there is none.
+/// Looks for the device that calibrates, and loads the training engine when the recipe trains. Throws
+/// Error{unsupported} when there is none.
 void load_engine(CompressionInputs& inputs);
 
 /// Where the artifact comes from: source, calibration text and training text. Reads every file of the checkpoint.
