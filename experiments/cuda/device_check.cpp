@@ -192,6 +192,8 @@ std::string time_layer(cuda::Device& device, const Encoding& encoding, uint32_t 
   const cuda::WeightStore store =
       cuda::upload_weights(device, program, [&](const std::string&) { return weight.view(); });
   const cuda::DeviceMemory memory(device, static_cast<size_t>(rows) * size * 8 + (size_t{1} << 20), "a layer");
+  const cuda::PinnedMemory zeros(device, memory.bytes(), "zeros");
+  std::memset(zeros.data(), 0, zeros.bytes());
   cuda::Arena arena(memory.data());
   const cuda::QuantizedRows x{arena.take<unsigned char>(static_cast<size_t>(rows) * size), arena.take<float>(rows),
                               arena.take<int32_t>(rows), size};
@@ -199,6 +201,8 @@ std::string time_layer(cuda::Device& device, const Encoding& encoding, uint32_t 
   const cuda::IntegerLinearArgs args{
       store.matrices.at("w"), x, nullptr, nullptr, rows, 0, {}, arena.take<float>(static_cast<size_t>(rows) * size)};
   const std::unique_ptr<cuda::Queue> queue = device.make_queue();
+  queue->upload(memory.data(), zeros.data(), zeros.bytes());
+  queue->wait();
   const double seconds = time_graph(
       *queue,
       [&] {
