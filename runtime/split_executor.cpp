@@ -200,7 +200,7 @@ std::unique_ptr<Executor> make_split_executor(const Program& program, const Weig
     const auto& outputs = program.outputs;
     if (std::find(outputs.begin(), outputs.end(), program.ops[i].output) == outputs.end()) continue;
     fail(Errc::unsupported,
-         message("op ", i, " computes an output of the program; a model can be split after it alone"));
+         message("op ", i, " computes an output of the program; the model can only be split before it"));
   }
   Split split{program, crossing_values(program, ops), {}, {}};
   std::vector<uint32_t> given = program.inputs;
