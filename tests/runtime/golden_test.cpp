@@ -9,6 +9,7 @@
 #include "formats/artifact/tokenizer/tokenizer_spec.h"
 #include "runtime/session.h"
 #include "runtime/text/tokenizer.h"
+#include "tests/support/model_outputs.h"
 #include "tests/support/reference_file.h"
 
 namespace lathe {
@@ -32,17 +33,6 @@ bool all_matrices_are_integers(const Artifact& artifact) {
   return std::all_of(artifact.tensors().begin(), artifact.tensors().end(), [](const StoredTensor& stored) {
     return stored.tensor.shape.size() == 1 || value_codec(stored.tensor.encoding.values).integer;
   });
-}
-
-std::vector<float> outputs(const Model& model, const std::vector<std::vector<int32_t>>& sequences) {
-  TokenBatch batch;
-  for (const auto& sequence : sequences) batch.add(sequence);
-  const Value& output = model.program().values[model.program().outputs.at(0)];
-  std::vector<float> values((output.rows == RowKind::tokens ? batch.tokens() : batch.sequences()) *
-                            output.shape.size());
-  float* const places[] = {values.data()};
-  Session(model, 2).run(batch, {}, places);
-  return values;
 }
 
 void check_outputs(const std::vector<float>& actual, const std::vector<float>& recorded, bool to_the_bit) {
@@ -75,7 +65,7 @@ TEST_CASE("artifacts of released versions give the outputs that were recorded wi
     REQUIRE_FALSE(recorded.empty());
     const bool to_the_bit = all_matrices_are_integers(*model.artifact());
     exact += to_the_bit ? 1 : 0;
-    check_outputs(outputs(model, sequences), recorded, to_the_bit);
+    check_outputs(test::model_outputs(model, test::batch_of(sequences), {}, 2), recorded, to_the_bit);
   }
   CHECK(exact >= test::kExactGoldenArtifacts);
 }

@@ -9,12 +9,14 @@
 #include "runtime/session.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/golden.h"
+#include "tests/support/model_outputs.h"
 #include "tests/support/reference_file.h"
 
 namespace lathe {
 namespace {
 
 using test::expect_error;
+using test::model_outputs;
 
 std::filesystem::path golden(const std::string& name) { return test::data_path("golden/" + name + ".lathe"); }
 
@@ -26,29 +28,19 @@ MakeExecutor split_after(size_t layers) {
   };
 }
 
-std::vector<float> outputs(const Model& model, const TokenBatch& batch) {
-  const Value& output = model.program().values[model.program().outputs.at(0)];
-  std::vector<float> values((output.rows == RowKind::tokens ? batch.tokens() : batch.sequences()) *
-                            output.shape.size());
-  float* const places[] = {values.data()};
-  Session(model, 1).run(batch, {}, places);
-  return values;
-}
-
 }  // namespace
 
 TEST_CASE("a split model gives the same numbers wherever it is split", "[runtime][split]") {
   for (const char* name : {"encoder-int8", "llama-int8-16-bit-inputs", "qwen3-int4", "gpt2-int8"}) {
     const Model whole = Model::open(golden(name));
-    TokenBatch batch;
-    for (const auto& ids : test::read_token_lines(test::golden_family_file(golden(name), ".ids"))) batch.add(ids);
-    const std::vector<float> expected = outputs(whole, batch);
+    const TokenBatch batch = test::batch_of(test::read_token_lines(test::golden_family_file(golden(name), ".ids")));
+    const std::vector<float> expected = model_outputs(whole, batch);
     const size_t layers = layer_count(whole.program());
     REQUIRE(layers >= 2);
     for (size_t n = 0; n <= layers; ++n) {
       CAPTURE(name, n);
       const Model model = Model::open(golden(name), split_after(n));
-      CHECK(outputs(model, batch) == expected);
+      CHECK(model_outputs(model, batch) == expected);
       CHECK(model.description().kernels.size() >= whole.description().kernels.size());
     }
   }

@@ -2,7 +2,6 @@
 // texts lie in the folder that LATHE_TEST_DATA names, as experiments/data/fetch.py puts them there.
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "compress/evaluation/fidelity.h"
 #include "compress/evaluation/sts.h"
@@ -10,21 +9,12 @@
 #include "runtime/text/embedder.h"
 #include "tests/support/compress_tiny.h"
 #include "tests/support/paths.h"
+#include "tests/support/real_data.h"
 
 namespace lathe {
 namespace {
 
 using test::TempDir;
-
-// The folder, or an empty path and a warning where there is none.
-std::filesystem::path test_data() {
-  const char* folder = std::getenv("LATHE_TEST_DATA");
-  if (folder != nullptr && std::filesystem::exists(std::filesystem::path(folder) / "minilm/model.safetensors")) {
-    return folder;
-  }
-  WARN("LATHE_TEST_DATA names no folder with minilm/: skipped");
-  return {};
-}
 
 std::vector<float> recorded_embeddings() {
   const std::string bytes = test::file_bytes(test::data_path("minilm/background_embeddings.f16"));
@@ -40,7 +30,7 @@ constexpr double kPearson = 0.6564;  // of PyTorch on the Lee pairs, in f32
 }  // namespace
 
 TEST_CASE("the vectors of a real model equal PyTorch's, and so does its accuracy", "[compress][real]") {
-  const std::filesystem::path data = test_data();
+  const std::filesystem::path data = test::real_data("minilm/model.safetensors");
   if (data.empty()) return;
   const TempDir dir;
   const SourceModel source = open_source(data / "minilm", false);
@@ -59,7 +49,7 @@ TEST_CASE("the vectors of a real model equal PyTorch's, and so does its accuracy
 }
 
 TEST_CASE("a real model in 8 bits keeps its accuracy without any data of the user", "[compress][real][.slow]") {
-  const std::filesystem::path data = test_data();
+  const std::filesystem::path data = test::real_data("minilm/model.safetensors");
   if (data.empty()) return;
   const TempDir dir;
   const SourceModel source = open_source(data / "minilm", false);

@@ -3,11 +3,11 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdlib>
 
 #include "compress/source/source_model.h"
 #include "runtime/session.h"
 #include "tests/support/paths.h"
+#include "tests/support/real_data.h"
 #include "tests/support/reference_file.h"
 
 namespace lathe {
@@ -34,12 +34,8 @@ void check_row(const float* row, const test::ReferenceSequence& wanted, size_t s
 }  // namespace
 
 TEST_CASE("logits of a real decoder from GGUF equal PyTorch's", "[compress][decoders][real]") {
-  const char* folder = std::getenv("LATHE_TEST_DATA");
-  const std::filesystem::path data = folder == nullptr ? "" : folder;
-  if (data.empty() || !std::filesystem::exists(data / "smollm2/model.gguf")) {
-    WARN("LATHE_TEST_DATA names no folder with smollm2/: skipped");
-    return;
-  }
+  const std::filesystem::path data = test::real_data("smollm2/model.gguf");
+  if (data.empty()) return;
   CHECK_THROWS_WITH(open_source(data / "smollm2", false), Catch::Contains("quantized"));
   const SourceModel source = open_source(data / "smollm2", true);  // the folder holds one GGUF file alone
   CHECK(source.name == "model");

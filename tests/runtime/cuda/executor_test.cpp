@@ -12,6 +12,7 @@
 #include "tests/formats/expect_error.h"
 #include "tests/runtime/cuda/host/host_executor.h"
 #include "tests/support/golden.h"
+#include "tests/support/model_outputs.h"
 #include "tests/support/reference_file.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_artifact.h"
@@ -19,28 +20,15 @@
 namespace lathe {
 namespace {
 
+using test::batch_of;
 using test::expect_error;
 using test::HostDevice;
 using test::HostDeviceOptions;
+using test::model_outputs;
 using test::on_host_device;
 using test::ThreadOrder;
 
 using Sequences = std::vector<std::vector<int32_t>>;
-
-TokenBatch batch_of(const Sequences& sequences) {
-  TokenBatch batch;
-  for (const auto& sequence : sequences) batch.add(sequence);
-  return batch;
-}
-
-std::vector<float> outputs(const Model& model, const TokenBatch& batch, const RunOptions& options = {}) {
-  const Value& output = model.program().values[model.program().outputs.at(0)];
-  const bool each_token = output.rows == RowKind::tokens && !options.last_only;
-  std::vector<float> values((each_token ? batch.tokens() : batch.sequences()) * output.shape.size());
-  float* const places[] = {values.data()};
-  Session(model, 1).run(batch, {}, places, options);
-  return values;
-}
 
 // The largest difference over the largest number.
 double distance(const std::vector<float>& actual, const std::vector<float>& expected) {
@@ -74,7 +62,7 @@ TEST_CASE("artifacts of released versions give the CPU's numbers, and those of i
   for (const std::filesystem::path& path : test::golden_artifacts()) {
     INFO(path.filename().string());
     const TokenBatch batch = batch_of(test::read_token_lines(test::golden_family_file(path, ".ids")));
-    const std::vector<float> expected = outputs(Model::open(path), batch);
+    const std::vector<float> expected = model_outputs(Model::open(path), batch);
     HostDeviceOptions options;
     options.order = checked % 3 == 0   ? ThreadOrder::forward
                     : checked % 3 == 1 ? ThreadOrder::backward
@@ -82,7 +70,7 @@ TEST_CASE("artifacts of released versions give the CPU's numbers, and those of i
     options.lazy = checked % 2 == 1;
     options.seed = checked++;
     const Model on_cuda = Model::open(path, on_host_device(options));
-    const std::vector<float> actual = outputs(on_cuda, batch);
+    const std::vector<float> actual = model_outputs(on_cuda, batch);
     if (all_matrices_are_integers(*on_cuda.artifact())) {
       CHECK(actual == expected);
       ++exact;
@@ -216,11 +204,11 @@ TEST_CASE("a device without room says what needs how much, and a lost device is 
   const Model model = Model::open(golden("llama-int8-8-bit-inputs"), on_host_device(device));
   expect_error(Errc::limit, {"the cache of keys and values", "free are"}, [&] { KvCache(model, 64, 4096); });
   const TokenBatch batch = batch_of({std::vector<int32_t>(200, 1), std::vector<int32_t>(200, 1)});
-  expect_error(Errc::limit, {"the values of a batch"}, [&] { outputs(model, batch); });
-  CHECK_NOTHROW(outputs(model, batch_of({{1, 2}})));  // a smaller batch still fits
+  expect_error(Errc::limit, {"the values of a batch"}, [&] { model_outputs(model, batch); });
+  CHECK_NOTHROW(model_outputs(model, batch_of({{1, 2}})));  // a smaller batch still fits
 
   const Model lost = Model::open(golden("llama-int8-8-bit-inputs"), on_host_device({.fails_after = 25}));
-  expect_error(Errc::io, {"the device was lost"}, [&] { outputs(lost, batch_of({{1, 2, 3}})); });
+  expect_error(Errc::io, {"the device was lost"}, [&] { model_outputs(lost, batch_of({{1, 2, 3}})); });
 }
 
 TEST_CASE("the executor names its device and the kernel of each weight", "[runtime][cuda]") {

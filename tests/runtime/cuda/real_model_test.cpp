@@ -1,13 +1,13 @@
 // Real models on the double of a CUDA device, end to end: what PyTorch computes for them, and the CPU's tokens.
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "compress/evaluation/fidelity.h"
 #include "runtime/generation.h"
 #include "runtime/text/embedder.h"
 #include "tests/runtime/cuda/host/host_executor.h"
 #include "tests/support/compress_tiny.h"
+#include "tests/support/real_data.h"
 
 namespace lathe {
 namespace {
@@ -15,14 +15,6 @@ namespace {
 using test::on_host_device;
 using test::TempDir;
 using test::ThreadOrder;
-
-// The folder, or an empty path and a warning where there is none.
-std::filesystem::path test_data(const char* file) {
-  const char* folder = std::getenv("LATHE_TEST_DATA");
-  if (folder != nullptr && std::filesystem::exists(std::filesystem::path(folder) / file)) return folder;
-  WARN("LATHE_TEST_DATA names no folder with " << file << ": skipped");
-  return {};
-}
 
 Recipe nearest(const std::string& quant) {
   Recipe recipe = test::quick_recipe(quant);
@@ -33,7 +25,7 @@ Recipe nearest(const std::string& quant) {
 }  // namespace
 
 TEST_CASE("MiniLM gives on a CUDA device the vectors of the CPU, of integers to the bit", "[runtime][cuda][real]") {
-  const std::filesystem::path data = test_data("minilm/model.safetensors");
+  const std::filesystem::path data = test::real_data("minilm/model.safetensors");
   if (data.empty()) return;
   const std::vector<std::string> texts = {"The cat sat on the mat.", "Rates rose again in the third quarter.",
                                           "A man is playing a guitar while two others listen to him from the street."};
@@ -55,7 +47,7 @@ TEST_CASE("MiniLM gives on a CUDA device the vectors of the CPU, of integers to 
 }
 
 TEST_CASE("SmolLM2 generates on a CUDA device the tokens that it generates on the CPU", "[runtime][cuda][real]") {
-  const std::filesystem::path data = test_data("smollm2/model.gguf");
+  const std::filesystem::path data = test::real_data("smollm2/model.gguf");
   if (data.empty()) return;
   const TempDir dir;
   const SourceModel source = open_source(data / "smollm2", true);
