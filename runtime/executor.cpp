@@ -42,6 +42,12 @@ std::unique_ptr<Executor> make_executor(Device device, const Program& program, c
   return kExecutors[device].make(program, weights);
 }
 
+void check_last_only(const RunOptions& options, bool late_outputs) {
+  if (!options.last_only || late_outputs) return;
+  fail(Errc::unsupported,
+       "the rows of the last tokens alone are only there for outputs that come after all attention and pooling");
+}
+
 MakeExecutor executor_maker(Device device) {
   return
       [device](const Program& program, const WeightLookup& weights) { return make_executor(device, program, weights); };

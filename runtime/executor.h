@@ -109,6 +109,10 @@ class Executor {
 /// that the CPU lacks.
 std::unique_ptr<Executor> make_executor(Device device, const Program& program, const WeightLookup& weights);
 
+/// Throws Error{unsupported} when only the rows of the last tokens are wanted and `late_outputs` is false: an output
+/// with a row for each token is computed before the last attention or pooling. For executors.
+void check_last_only(const RunOptions& options, bool late_outputs);
+
 /// Makes executors of that device.
 MakeExecutor executor_maker(Device device);
 

@@ -49,10 +49,6 @@ void merge_results(const Artifact& artifact, std::vector<WeightFacts>& weights) 
 
 }  // namespace
 
-TimedModel open_timed(const std::filesystem::path& path, Device device) {
-  return open_timed(path, executor_maker(device));
-}
-
 TimedModel open_timed(const std::filesystem::path& path, const MakeExecutor& make) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point begin = Clock::now();

@@ -20,8 +20,7 @@ struct TimedModel {
   double load_ms = 0;
 };
 /// Throws what Model::open throws.
-TimedModel open_timed(const std::filesystem::path& path, Device device = Device::cpu);
-TimedModel open_timed(const std::filesystem::path& path, const MakeExecutor& make);
+TimedModel open_timed(const std::filesystem::path& path, const MakeExecutor& make = executor_maker(Device::cpu));
 
 /// Path, sizes (they add up to the file), weights in the order of the program with the pipeline's results merged in,
 /// parameters, load time and ISA of a model that was opened from an artifact; speed, task and memory stay empty.

@@ -132,7 +132,7 @@ Report verify(const SourceModel& source, const CompressedModel& compressed, cons
   report.provenance_json = compressed.provenance_json;
 
   progress.stage("verifying", 2);
-  const TimedModel artifact = open_timed(artifact_path, options.device);
+  const TimedModel artifact = open_timed(artifact_path, executor_maker(options.device));
   check_written(*artifact.model.artifact(), compressed);
   const auto begin = std::chrono::steady_clock::now();
   const Model original = build_original(source, options.device);

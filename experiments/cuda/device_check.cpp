@@ -79,8 +79,7 @@ std::vector<float> run_samples(const Model& model, const std::vector<float>& x, 
   return y;
 }
 
-std::string check_layer(const MakeExecutor& on_device, const Encoding& encoding, uint32_t outputs, uint32_t inputs,
-                        uint32_t rows, InputBits bits) {
+Program linear_program(uint32_t outputs, uint32_t inputs, InputBits bits) {
   Program program;
   program.weights = {"w"};
   program.add_value("x", RowKind::samples, inputs);
@@ -88,6 +87,12 @@ std::string check_layer(const MakeExecutor& on_device, const Encoding& encoding,
   program.ops.push_back({ops::Linear{bits}, {0}, {0, kNone}, 1});
   program.inputs = {0};
   program.outputs = {1};
+  return program;
+}
+
+std::string check_layer(const MakeExecutor& on_device, const Encoding& encoding, uint32_t outputs, uint32_t inputs,
+                        uint32_t rows, InputBits bits) {
+  const Program program = linear_program(outputs, inputs, bits);
   const EncodedBuffer weight = made_up_weight({outputs, inputs}, encoding, 3);
   const WeightLookup lookup = [&](const std::string&) { return weight.view(); };
   const std::vector<float> x = random_numbers(static_cast<size_t>(rows) * inputs, rows);
@@ -181,13 +186,7 @@ double copy_bandwidth(cuda::Device& device, size_t bytes) {
 
 // A layer in memory of the device, with inputs of zeros: the speed does not depend on the values.
 std::string time_layer(cuda::Device& device, const Encoding& encoding, uint32_t size, uint32_t rows, double bandwidth) {
-  Program program;
-  program.weights = {"w"};
-  program.add_value("x", RowKind::samples, size);
-  program.add_value("y", RowKind::samples, size);
-  program.ops.push_back({ops::Linear{}, {0}, {0, kNone}, 1});
-  program.inputs = {0};
-  program.outputs = {1};
+  const Program program = linear_program(size, size, InputBits::eight);
   const EncodedBuffer weight = made_up_weight({size, size}, encoding, 3);
   const cuda::WeightStore store =
       cuda::upload_weights(device, program, [&](const std::string&) { return weight.view(); });

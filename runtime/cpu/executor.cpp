@@ -15,10 +15,7 @@ class Context : public ExecutionContext {
   size_t threads() const override { return pool_.size(); }
 
   void run(const BatchRun& batch) override {
-    if (batch.options.last_only && !plan_.late_outputs) {
-      fail(Errc::unsupported,
-           "the rows of the last tokens alone are only there for outputs that come after all attention and pooling");
-    }
+    check_last_only(batch.options, plan_.late_outputs);
     set_positions(batch, positions_);
     const std::vector<Chunk> chunks = cut_into_chunks(batch, positions_, pool_.size());
     const bool one_each = chunks.size() >= pool_.size();

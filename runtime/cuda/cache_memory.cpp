@@ -43,11 +43,8 @@ CacheMemory::CacheMemory(Device& device, const Plan& plan, size_t sequences, siz
       id_(next_id()) {
   if (capacity > UINT32_MAX) fail(Errc::limit, message("a cache of ", capacity, " tokens, at most ", UINT32_MAX));
   const CacheShape shape{sequences, capacity, type};
-  Arena sizes;
-  place(plan, shape, sizes);
-  memory_ = DeviceMemory(device, sizes.used(), "the cache of keys and values");
-  Arena arena(memory_.data());
-  layers_ = place(plan, shape, arena);
+  memory_ = allocate_pieces(device, "the cache of keys and values",
+                            [&](Arena& arena) { layers_ = place(plan, shape, arena); });
 }
 
 }  // namespace lathe::cuda

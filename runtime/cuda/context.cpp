@@ -111,10 +111,7 @@ std::vector<Chunk> cut_into_chunks(const BatchRun& batch) {
 Context::Context(Device& device, const Plan& plan) : device_(device), plan_(plan), queue_(device.make_queue()) {}
 
 void Context::run(const BatchRun& batch) {
-  if (batch.options.last_only && !plan_.late_outputs) {
-    fail(Errc::unsupported,
-         "the rows of the last tokens alone are only there for outputs that come after all attention and pooling");
-  }
+  check_last_only(batch.options, plan_.late_outputs);
   for (const Chunk& chunk : cut_into_chunks(batch)) run_chunk(batch, chunk);
 }
 

@@ -1,21 +1,17 @@
 // The device of this machine, through the module that holds the kernels.
 
-#include <mutex>
-
 #include "runtime/cuda/executor.h"
 #include "runtime/dynamic_module.h"
 
 namespace lathe::cuda {
 
+// Opened once; a failure is tried again by the next call.
 std::shared_ptr<Device> open_device() {
-  static std::mutex mutex;
-  static std::weak_ptr<Device> open;
-  const std::lock_guard lock(mutex);
-  if (std::shared_ptr<Device> device = open.lock()) return device;
-  void* entry = load_module_function("lathe-cuda.so", "lathe_open_cuda_device",
-                                     "running models on a CUDA device needs it; build Lathe where nvcc is found");
-  std::shared_ptr<Device> device(reinterpret_cast<Device* (*)()>(entry)());
-  open = device;
+  static const std::shared_ptr<Device> device = [] {
+    void* entry = load_module_function("lathe-cuda.so", "lathe_open_cuda_device",
+                                       "running models on a CUDA device needs it; build Lathe where nvcc is found");
+    return std::shared_ptr<Device>(reinterpret_cast<Device* (*)()>(entry)());
+  }();
   return device;
 }
 

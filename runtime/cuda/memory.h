@@ -69,4 +69,15 @@ class Arena {
   size_t used_ = 0;
 };
 
+/// Memory for what place(arena) takes, which is called twice: to learn how much that is, and to give it its places.
+template <class Place>
+DeviceMemory allocate_pieces(Device& device, const char* what, const Place& place) {
+  Arena sizes;
+  place(sizes);
+  DeviceMemory memory(device, sizes.used(), what);
+  Arena arena(memory.data());
+  place(arena);
+  return memory;
+}
+
 }  // namespace lathe::cuda

@@ -133,13 +133,10 @@ uint64_t packed_value_bytes(const EncodedTensor& tensor) {
   return row_bytes == 0 ? tensor.plane(Plane::values).size() : row_bytes * tensor.rows();
 }
 
-PackedWeight pack(const EncodedTensor& tensor, uint64_t first, uint64_t end) {
+PackedWeight pack(const EncodedTensor& tensor, const std::vector<uint64_t>& starts, uint64_t first, uint64_t end) {
   const WeightView view = describe(tensor);
   const bool keeps_mask = view.format == Format::int8_bitmask || view.format == Format::int4_bitmask;
   PackedWeight packed;
-  const uint64_t dense_row = packed_bytes(tensor.encoding.values, tensor.cols());
-  std::vector<uint64_t> starts;
-  if (is_sparse(tensor)) starts = row_starts(tensor);
   if (keeps_mask) {
     const Bytes values = tensor.plane(Plane::values);
     packed.values.assign(values.begin(), values.end());
@@ -153,8 +150,7 @@ PackedWeight pack(const EncodedTensor& tensor, uint64_t first, uint64_t end) {
     if (keeps_mask) {
       pack_mask(tensor, row, packed.mask);
     } else {
-      pack_dense_row(tensor, row, starts.empty() ? row * dense_row : starts[row],
-                     packed.values.data() + (row - first) * view.row_bytes);
+      pack_dense_row(tensor, row, starts[row], packed.values.data() + (row - first) * view.row_bytes);
     }
   }
   return packed;

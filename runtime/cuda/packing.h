@@ -24,8 +24,8 @@ struct PackedWeight {
   std::vector<uint8_t> multipliers;
   std::vector<float> row_scales;
 };
-/// Rows [first, end) of the weight; the whole weight where it has a mask.
-PackedWeight pack(const EncodedTensor& tensor, uint64_t first, uint64_t end);
+/// Rows [first, end) of the weight; the whole weight where the device keeps its mask. `starts` is row_starts(tensor).
+PackedWeight pack(const EncodedTensor& tensor, const std::vector<uint64_t>& starts, uint64_t first, uint64_t end);
 
 /// Bytes of the values as pack() writes them.
 uint64_t packed_value_bytes(const EncodedTensor& tensor);

@@ -34,7 +34,7 @@ const std::string& weight_name(const Draft& draft, const Op& op, size_t slot) {
 }
 
 const float* vector_weight(const Draft& draft, const Op& op, size_t slot) {
-  return op.has_weight(slot) ? draft.weights.vectors.at(weight_name(draft, op, slot)) : nullptr;
+  return op.has_weight(slot) ? draft.weights.vectors.at(weight_name(draft, op, slot)).data() : nullptr;
 }
 
 uint32_t width_of(const Draft& draft, uint32_t value) { return draft.program.values[value].shape.size(); }
@@ -142,9 +142,9 @@ void add_op(Draft& draft, const FusedOp& fused, const ops::Multiply&) {
 }
 
 void add_op(Draft& draft, const FusedOp& fused, const ops::Rope& rope) {
-  const size_t pairs = draft.weights.vector_sizes.at(weight_name(draft, *fused.op, 0));
-  add_step(draft, RopeStep{vector_weight(draft, *fused.op, 0), static_cast<uint32_t>(pairs), rope.heads, rope.pairs},
-           *fused.op, fused.output());
+  const std::span<const float> frequencies = draft.weights.vectors.at(weight_name(draft, *fused.op, 0));
+  const auto pairs = static_cast<uint32_t>(frequencies.size());
+  add_step(draft, RopeStep{frequencies.data(), pairs, rope.heads, rope.pairs}, *fused.op, fused.output());
 }
 
 // The program's inputs are there before the first step and its outputs after the last one.

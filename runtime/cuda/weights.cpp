@@ -96,18 +96,19 @@ void place_all(const Names& names, const WeightLookup& weights, Arena& arena, We
   for (const std::string& name : names.matrices) store.matrices[name] = place(weights(name), arena);
   for (const std::string& name : names.vectors) {
     const EncodedTensor tensor = weights(name);
-    store.vector_sizes[name] = tensor.rows() * tensor.cols();
-    store.vectors[name] = arena.take<float>(store.vector_sizes[name]);
+    const size_t numbers = tensor.rows() * tensor.cols();
+    store.vectors[name] = {arena.take<float>(numbers), numbers};
   }
 }
 
 // In slices of rows, so that host memory stays small; a matrix with a mask goes whole.
 void upload_matrix(const EncodedTensor& tensor, const WeightView& view, Uploader& uploader) {
   constexpr uint64_t kSliceBytes = 32 << 20;
+  const std::vector<uint64_t> starts = row_starts(tensor);
   const uint64_t rows = tensor.rows();
   const uint64_t slice = view.row_bytes == 0 ? rows : std::max<uint64_t>(1, kSliceBytes / view.row_bytes);
   for (uint64_t first = 0; first < rows; first += slice) {
-    const PackedWeight packed = pack(tensor, first, std::min(first + slice, rows));
+    const PackedWeight packed = pack(tensor, starts, first, std::min(first + slice, rows));
     uploader.copy(view.values + first * view.row_bytes, packed.values);
     uploader.copy(view.row_starts, packed.row_starts);
     uploader.copy(view.mask, packed.mask);
@@ -143,16 +144,12 @@ const char* format_name(Format format) {
 WeightStore upload_weights(Device& device, const Program& program, const WeightLookup& weights) {
   const Names names = names_of(program);
   WeightStore store;
-  Arena sizes;
-  place_all(names, weights, sizes, store);
-  store.memory = DeviceMemory(device, sizes.used(), "the weights");
-  Arena arena(store.memory.data());
-  place_all(names, weights, arena, store);
+  store.memory = allocate_pieces(device, "the weights", [&](Arena& arena) { place_all(names, weights, arena, store); });
   Uploader uploader(device);
   for (const std::string& name : names.matrices) {
     upload_matrix(weights(name), store.matrices[name], uploader);
   }
-  for (const std::string& name : names.vectors) uploader.copy(store.vectors[name], decode(weights(name)));
+  for (const std::string& name : names.vectors) uploader.copy(store.vectors[name].data(), decode(weights(name)));
   uploader.copy(const_cast<float*>(store.gelu_table), kernels::kGeluTable, sizeof kernels::kGeluTable);
   Queue& queue = uploader.finish();
   for (const auto& [name, view] : store.matrices) {

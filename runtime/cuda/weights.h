@@ -2,6 +2,7 @@
 // The weights of a program in memory of a device, in one piece, uploaded once.
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,9 @@ struct WeightStore {
   /// Matrices: weights of linear layers, and tables. By name.
   std::map<std::string, WeightView> matrices;
   /// Biases, and the vectors of norms and ropes.
-  std::map<std::string, const float*> vectors;
+  std::map<std::string, std::span<const float>> vectors;
   /// For the activation gelu: [5][16].
   const float* gelu_table = nullptr;
-  /// Numbers of each vector, by name.
-  std::map<std::string, size_t> vector_sizes;
   /// Which kernels run each linear weight and table, in the order of the program.
   std::vector<KernelChoice> kernels;
 };

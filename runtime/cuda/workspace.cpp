@@ -64,11 +64,8 @@ float* Workspace::at(const ValuePlace& place) const {
 
 Workspace make_workspace(Device& device, const Plan& plan, const MemoryRows& capacity) {
   Workspace workspace;
-  Arena sizes;
-  place(plan, capacity, sizes, workspace);
-  workspace.memory = DeviceMemory(device, sizes.used(), "the values of a batch");
-  Arena arena(workspace.memory.data());
-  place(plan, capacity, arena, workspace);
+  workspace.memory =
+      allocate_pieces(device, "the values of a batch", [&](Arena& arena) { place(plan, capacity, arena, workspace); });
   workspace.capacity = capacity;
   return workspace;
 }

@@ -137,12 +137,13 @@ LATHE_DEVICE void for_each_tile(const Thread& t, const AttentionArgs& a, const K
   }
 }
 
-/// Runs the queries of a block over the keys `all`, first for the largest scores, then for the sums. seen(query) says
-/// which keys a query sees.
+/// Runs the queries of a block over the keys `all` of a head, first for the largest scores, then for the sums.
+/// seen(query) says which keys a query sees.
 template <KeySource source, class Thread, class SeenBy>
-LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, const KeyRows<source>& keys,
-                         const KeyRows<source>& values, Seen all, unsigned queries, const SeenBy& seen,
-                         SoftmaxState (&states)[kQueriesOfWarp]) {
+LATHE_DEVICE void attend(const Thread& t, const AttentionArgs& a, uint32_t sequence, uint32_t kv_head, Seen all,
+                         unsigned queries, const SeenBy& seen, SoftmaxState (&states)[kQueriesOfWarp]) {
+  const auto keys = key_rows<source>(a, sequence, kv_head, false);
+  const auto values = key_rows<source>(a, sequence, kv_head, true);
   for_each_tile<source>(t, a, keys, all, queries, seen, [&](unsigned n, unsigned, float score, uint32_t, uint32_t) {
     states[n].largest = larger(score, states[n].largest);
   });
@@ -198,8 +199,7 @@ struct Attention {
     const auto seen = [&](unsigned query) { return seen_by(a, past + first + query, past + length); };
     const uint32_t kv_head = head / (a.heads / a.kv_heads);
     SoftmaxState states[kQueriesOfWarp];
-    attend<source>(t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true),
-                   {seen(0).first, seen(queries - 1).end}, queries, seen, states);
+    attend<source>(t, a, sequence, kv_head, {seen(0).first, seen(queries - 1).end}, queries, seen, states);
     for_each_query(t, queries, [&](unsigned n, unsigned query) {
       const float inverse = 1.0f / states[n].sum;
       for_each_result(t, a, states[n], [&](uint32_t i, float value) {
@@ -241,8 +241,7 @@ struct SplitAttention {
     load_queries(t, a, a.q + (row * a.heads + head) * a.head_width, a.head_width, queries);
     SoftmaxState states[kQueriesOfWarp];
     attend<source>(
-        t, a, key_rows<source>(a, sequence, kv_head, false), key_rows<source>(a, sequence, kv_head, true), own, queries,
-        [&](unsigned) { return own; }, states);
+        t, a, sequence, kv_head, own, queries, [&](unsigned) { return own; }, states);
     for_each_query(t, queries, [&](unsigned n, unsigned query) {
       const uint64_t place = (static_cast<uint64_t>(sequence) * a.heads + head + query) * a.splits + t.block_x();
       float* out = a.partial + place * (a.head_width + 2);

@@ -133,4 +133,16 @@ LATHE_DEVICE void for_each_kept(const Thread& t, const WeightView& weight, uint3
   }
 }
 
+/// Calls visit(column, integer) for every integer of a row that a mask does not leave out, whatever the format. All
+/// lanes of a warp take part.
+template <class Thread, class Visit>
+LATHE_DEVICE void for_each_integer(const Thread& t, const WeightView& weight, uint32_t row, const Visit& visit) {
+  const bool four_bits = weight.format == Format::int4 || weight.format == Format::int4_bitmask;
+  if (weight.mask != nullptr) return for_each_kept(t, weight, row, four_bits, visit);
+  const unsigned char* values = row_of(weight, row);
+  for (uint32_t column = t.lane(); column < weight.inputs; column += kWarp) {
+    visit(column, packed_integer(values, four_bits, column) * multiplier(weight, row, column));
+  }
+}
+
 }  // namespace lathe::cuda

@@ -35,16 +35,11 @@ struct Gather {
         return copy_floats<Format::bf16>(t, table, from, y);
       case Format::int8:
       case Format::int4:
-        for (uint32_t i = t.lane(); i < table.inputs; i += kWarp) {
-          const int integer = packed_integer(from, table.format == Format::int4, i) * multiplier(table, id, i);
-          y[i] = table.row_scales[id] * static_cast<float>(integer);
-        }
-        return;
       case Format::int8_bitmask:
       case Format::int4_bitmask:
-        for (uint32_t i = t.lane(); i < table.inputs; i += kWarp) y[i] = 0;
+        for (uint32_t i = t.lane(); i < table.inputs && table.mask != nullptr; i += kWarp) y[i] = 0;
         t.sync_warp();
-        for_each_kept(t, table, id, table.format == Format::int4_bitmask, [&](uint32_t column, int integer) {
+        for_each_integer(t, table, id, [&](uint32_t column, int integer) {
           y[column] = table.row_scales[id] * static_cast<float>(integer);
         });
         return;
@@ -125,18 +120,28 @@ struct Quantize {
   }
 };
 
-/// The sum of term(i, sum) over a row, in the order of the CPU's kernels: sixteen lanes take every sixteenth number and
-/// are folded in halves; the numbers after the last sixteen are added one by one. term() adds number i to a sum.
-template <class Thread, class Term>
-LATHE_DEVICE float ordered_sum(const Thread& t, uint32_t width, const Term& term) {
+/// A sum over a row in the order of the CPU's kernels: sixteen lanes take every sixteenth number and are folded in
+/// halves; the numbers after the last sixteen are added one by one. term(i, sum) and rest(i, sum) add number i to a
+/// sum.
+template <class Thread, class Term, class Rest>
+LATHE_DEVICE float ordered_sum(const Thread& t, uint32_t width, const Term& term, const Rest& rest) {
   constexpr uint32_t kLanes = 16;
   const uint32_t whole = width / kLanes * kLanes;
   float sum = 0;
   for (uint32_t i = t.lane(); i < whole && t.lane() < kLanes; i += kLanes) sum = term(i, sum);
   for (unsigned mask = kLanes / 2; mask > 0; mask /= 2) sum += t.shuffle_xor(sum, mask);
-  float rest = 0;
-  for (uint32_t i = whole; i < width; ++i) rest = term(i, rest);
-  return t.shuffle(sum, 0u) + rest;
+  float rest_sum = 0;
+  for (uint32_t i = whole; i < width; ++i) rest_sum = rest(i, rest_sum);
+  return t.shuffle(sum, 0u) + rest_sum;
+}
+
+/// The sum of (at(i) - mean)^2 over a row, in that order.
+template <class Thread, class At>
+LATHE_DEVICE float squared_distance(const Thread& t, uint32_t width, float mean, const At& at) {
+  const auto distance = [&](uint32_t i) { return at(i) - mean; };
+  return ordered_sum(
+      t, width, [&](uint32_t i, float sum) { return fmaf(distance(i), distance(i), sum); },
+      [&](uint32_t i, float sum) { return sum + distance(i) * distance(i); });
 }
 
 /// y = (x - mean) / sqrt(variance + epsilon) * gamma + beta with x = a + b. A warp takes a row.
@@ -151,13 +156,9 @@ struct LayerNorm {
     const uint64_t first = static_cast<uint64_t>(row) * a.width;
     const auto at = [&](uint32_t i) { return a.b == nullptr ? a.a[first + i] : a.a[first + i] + a.b[first + i]; };
     const auto count = static_cast<float>(a.width);
-    const float mean = ordered_sum(t, a.width, [&](uint32_t i, float sum) { return sum + at(i); }) / count;
-    const uint32_t whole = a.width / 16 * 16;
-    const float squares = ordered_sum(t, a.width, [&](uint32_t i, float sum) {
-      const float distance = at(i) - mean;
-      return i < whole ? fmaf(distance, distance, sum) : sum + distance * distance;
-    });
-    const float inverse = 1.0f / sqrtf(squares / count + a.epsilon);
+    const auto plain = [&](uint32_t i, float sum) { return sum + at(i); };
+    const float mean = ordered_sum(t, a.width, plain, plain) / count;
+    const float inverse = 1.0f / sqrtf(squared_distance(t, a.width, mean, at) / count + a.epsilon);
     // y may be a or b: each lane has read its numbers before it writes them, and the sums are done.
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) {
       a.y[first + i] = fmaf((at(i) - mean) * inverse, a.gamma[i], a.beta[i]);
@@ -176,9 +177,7 @@ struct RmsNorm {
     if (part >= a.parts) return;
     const float* x = a.x + static_cast<uint64_t>(part) * a.width;
     float* y = a.y + static_cast<uint64_t>(part) * a.width;
-    const uint32_t whole = a.width / 16 * 16;
-    const float squares = ordered_sum(
-        t, a.width, [&](uint32_t i, float sum) { return i < whole ? fmaf(x[i], x[i], sum) : sum + x[i] * x[i]; });
+    const float squares = squared_distance(t, a.width, 0.0f, [&](uint32_t i) { return x[i]; });
     const float inverse = 1.0f / sqrtf(squares / static_cast<float>(a.width) + a.epsilon);
     for (uint32_t i = t.lane(); i < a.width; i += kWarp) y[i] = x[i] * inverse * a.gamma[i];
   }

@@ -74,7 +74,7 @@ struct Layer {
                            [&](const std::string& name) { return name == "w" ? weight.view() : bias_buffer.view(); });
   }
   const WeightView& view() const { return store.matrices.at("w"); }
-  const float* device_bias() const { return store.vectors.at("b"); }
+  const float* device_bias() const { return store.vectors.at("b").data(); }
 };
 
 const std::vector<Encoding>& integer_encodings() {
