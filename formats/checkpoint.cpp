@@ -3,6 +3,7 @@
 #include <array>
 #include <fstream>
 
+#include "formats/hdf5/hdf5_checkpoint.h"
 #include "formats/safetensors/safetensors.h"
 #include "formats/safetensors/safetensors_checkpoint.h"
 #include "formats/text.h"
@@ -19,12 +20,15 @@ struct FolderRow {
   std::unique_ptr<Checkpoint> (*open)(const path&);
 };
 // In order of preference. A new format of weights beside a config.json is a row here.
-constexpr std::array<FolderRow, 2> kFolderFiles = {
-    {{"model.safetensors", open_safetensors}, {"model.safetensors.index.json", open_sharded_safetensors}}};
+constexpr std::array<FolderRow, 5> kFolderFiles = {{{"model.safetensors", open_safetensors},
+                                                    {"model.safetensors.index.json", open_sharded_safetensors},
+                                                    {"model.h5", open_hdf5},
+                                                    {"model.weights.h5", open_hdf5},
+                                                    {"tf_model.h5", open_hdf5}}};
 
 // Weights of formats that are not read, so that the message can say more than "no weights".
-constexpr std::array<const char*, 6> kOtherWeights = {
-    "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack", "model.onnx"};
+constexpr std::array<const char*, 5> kOtherWeights = {"pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt",
+                                                      "flax_model.msgpack", "model.onnx"};
 
 struct MagicRow {
   std::string_view first_bytes;
@@ -32,10 +36,9 @@ struct MagicRow {
   const char* what;
 };
 // None of these can begin a safetensors file: the length they would be is far beyond the limit.
-constexpr std::array<MagicRow, 7> kMagic = {
+constexpr std::array<MagicRow, 6> kMagic = {
     {{"GGUF", Errc::unsupported, "a GGUF file"},
      {"PK\x03\x04", Errc::unsupported, "a zip archive, as PyTorch saves; convert it to safetensors"},
-     {"\x89HDF\r\n\x1a\n", Errc::unsupported, "an HDF5 file"},
      {"\x80\x02\x8a\x0a", Errc::unsupported, "a legacy PyTorch file; convert it to safetensors"},
      {"version https://git-lfs", Errc::malformed,
       "a Git LFS pointer instead of the data: fetch it with `git lfs pull`"},
@@ -56,6 +59,7 @@ bool is_json_object(std::string_view start) {
 }
 
 std::unique_ptr<Checkpoint> open_file(const path& file) {
+  if (is_hdf5(file)) return open_hdf5(file);
   const std::string start = first_bytes(file, 64);
   const bool could_be_safetensors =
       start.size() < 8 || load_le<uint64_t>(std::as_bytes(std::span(start)).data()) <= kMaxSafetensorsHeader;

@@ -32,6 +32,7 @@ MUST_NOT_INCLUDE = (
                             "tests/runtime/cuda/kernels_test.cpp", "runtime/cuda/weights.cpp")),  # the CPU's kernels are its reference
     ("", ("runtime/cuda/",), ("runtime/cuda/", "runtime/executor.cpp", "tests/runtime/cuda/", "experiments/cuda/")),
     ("", ("runtime/cuda/module/",), ("runtime/cuda/module/",)),
+    ("", ("formats/hdf5/worker/",), ("formats/hdf5/worker/",)),
     ("", ("compress/training/torch/",), ("compress/training/torch/", "tests/compress/training/torch/")),
 )
 
@@ -53,6 +54,8 @@ ROOMS = {
 THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
+    (r"hdf5\.h", ("formats/hdf5/worker/",)),
+    (r"linux/(audit|filter|seccomp)\.h", ("formats/hdf5/worker/confine.cpp",)),
     (r"Eigen/.*", ("compress/methods/linalg.h", "compress/methods/linalg.cpp")),
     (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
     (r"cuda_runtime\.h", ("runtime/cuda/module/",)),
@@ -68,7 +71,7 @@ THIRD_PARTY = (
     (r"[a-z0-9]*intrin\.h", ("runtime/cpu/kernels/",)),
 )
 SYSTEM = re.compile(r"[a-z_]+|std[a-z]+\.h|sys/[a-z]+\.h|"
-                    r"(errno|fcntl|malloc|math|pthread|sched|signal|spawn|string|time|unistd)\.h")
+                    r"(errno|fcntl|malloc|math|poll|pthread|sched|signal|spawn|string|time|unistd)\.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 
