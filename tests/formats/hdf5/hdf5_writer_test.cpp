@@ -61,8 +61,9 @@ TEST_CASE("what HDF5 cannot hold is refused, and the file stays as it was", "[fo
   const auto file = dir.write("m.h5", "as it was");
   const std::string path = file.string();
   expect_error(Errc::unsupported, {path, "a/b"}, [&] { write_hdf5(file, {output("a/b", {1}, {1})}, {}); });
-  expect_error(Errc::limit, {path, "long"},
-               [&] { write_hdf5(file, {output("a", {1}, {1})}, {{"long", std::string(40'000, 'x')}}); });
+  expect_error(Errc::limit, {path, "long"}, [&] {
+    write_hdf5(file, {output("a", {1}, {1})}, {{"long", std::string(40'000, 'x')}});
+  });
   expect_error(Errc::internal, {path, "tensor a [2]", "4 bytes", "needs 8"},
                [&] { write_hdf5(file, {output("a", {2}, {1})}, {}); });
   expect_error(Errc::cannot_create, {"nowhere"},
