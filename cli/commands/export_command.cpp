@@ -9,19 +9,20 @@
 #include "cli/outputs.h"
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
+#include "compress/export/hdf5/export_hdf5.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
 
-enum class ExportFormat { gguf };
-constexpr NamedValues<ExportFormat, 1> kExportFormats = {{{ExportFormat::gguf, "gguf"}}};
+enum class ExportFormat { gguf, hdf5 };
+constexpr NamedValues<ExportFormat, 2> kExportFormats = {{{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}}};
 
 struct ExportArguments {
   std::vector<std::string> files;
   ExportFormat format = ExportFormat::gguf;
-  GgufExportType type = GgufExportType::q8_0;
+  std::optional<GgufExportType> type;
   std::optional<std::string> output;
   bool force = false;
   bool json = false;
@@ -30,15 +31,17 @@ struct ExportArguments {
 
 bool parse(const std::vector<std::string>& args, ExportArguments& a) {
   Options options(
-      "compress export", "FILE -o OUT.gguf",
-      "Writes the model of an artifact, a decoder, as a GGUF file for the programs that read those. Weights "
-      "are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the product "
-      "of its two factors.");
-  options.choice("to", "the format", kExportFormats, a.format)
-      .choice("type",
-              "of linear weights; norms and biases are F32. With q4_0 the token table and the head are Q8_0. Int8 "
-              "weights become Q8_0, and int4 weights with groups of 32 become Q4_0, without being rounded again",
-              kGgufExportTypes, a.type)
+      "compress export", "FILE -o OUT",
+      "Writes the model of an artifact for other programs: a decoder as a GGUF file, or the weights of any model as an "
+      "HDF5 file. Weights are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the "
+      "product of its two factors.");
+  options.choice("to", "the format (default gguf)", kExportFormats, a.format)
+      .choice(
+          "type",
+          "of linear weights in a GGUF file (default q8_0); norms and biases are F32. With q4_0 the token table and "
+          "the head are Q8_0. Int8 weights become Q8_0, and int4 weights with groups of 32 become Q4_0, without "
+          "being rounded again. In an HDF5 file everything is f32",
+          kGgufExportTypes, a.type)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)
       .flag("json", "one JSON object on standard output", a.json)
@@ -55,27 +58,58 @@ void check_export(const ExportArguments& a) {
   }
 }
 
-Json to_json(const ExportArguments& a, const GgufExport& result) {
-  Json types = Json::object();
-  for (const auto& [type, tensors] : result.types) types.set(type, tensors);
-  return Json::object({{"schema", kJsonSchema},
-                       {"command", "export"},
-                       {"file", a.files[0]},
-                       {"output", *a.output},
-                       {"format", kExportFormats.name(a.format)},
-                       {"type", kGgufExportTypes.name(a.type)},
-                       {"architecture", result.architecture},
-                       {"bytes", result.bytes},
-                       {"tensors", std::move(types)},
-                       {"notes", strings_json(result.notes)}});
+// What an export of any format wrote.
+struct Exported {
+  uint64_t bytes = 0;
+  std::string type;                                       // of linear weights
+  std::string architecture;                               // empty where the format names none
+  std::vector<std::pair<std::string, uint64_t>> tensors;  // how many of each type
+  std::vector<std::string> notes;
+};
+
+Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
+  const GgufExportType type = a.type.value_or(GgufExportType::q8_0);
+  GgufExport result = export_gguf(artifact, type, *a.output);
+  return {result.bytes, kGgufExportTypes.name(type), result.architecture, std::move(result.types),
+          std::move(result.notes)};
 }
 
-std::string to_line(const ExportArguments& a, const GgufExport& result) {
+Exported to_hdf5(const Artifact& artifact, const ExportArguments& a) {
+  if (a.type) fail(Errc::usage, "--type is for --to gguf; an HDF5 file has everything in f32");
+  Hdf5Export result = export_hdf5(artifact, *a.output);
+  return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
+}
+
+struct ExportRow {
+  ExportFormat value;
+  Exported (*write)(const Artifact& artifact, const ExportArguments& a);
+};
+// A new format is a row here and a name above.
+constexpr EnumTable<ExportRow, 2> kExports = {{{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}}};
+
+Json to_json(const ExportArguments& a, const Exported& result) {
+  Json types = Json::object();
+  for (const auto& [type, tensors] : result.tensors) types.set(type, tensors);
+  Json json = Json::object({{"schema", kJsonSchema},
+                            {"command", "export"},
+                            {"file", a.files[0]},
+                            {"output", *a.output},
+                            {"format", kExportFormats.name(a.format)},
+                            {"type", result.type},
+                            {"bytes", result.bytes},
+                            {"tensors", std::move(types)},
+                            {"notes", strings_json(result.notes)}});
+  if (!result.architecture.empty()) json.set("architecture", result.architecture);
+  return json;
+}
+
+std::string to_line(const ExportArguments& a, const Exported& result) {
   std::string types;
-  for (const auto& [type, tensors] : result.types) {
+  for (const auto& [type, tensors] : result.tensors) {
     types += message(types.empty() ? "" : ", ", count_text(tensors), " ", type);
   }
-  return message(*a.output, ": ", result.architecture, ", tensors: ", types, "; ", bytes_text(result.bytes), "\n");
+  const std::string architecture = result.architecture.empty() ? "" : result.architecture + ", ";
+  return message(*a.output, ": ", architecture, "tensors: ", types, "; ", bytes_text(result.bytes), "\n");
 }
 
 }  // namespace
@@ -86,7 +120,7 @@ int export_command(const std::vector<std::string>& args) {
   if (!a.output) fail(Errc::usage, "expected -o FILE");
   const Artifact artifact = Artifact::open(a.files[0]);
   check_export(a);
-  const GgufExport result = export_gguf(artifact, a.type, *a.output);
+  const Exported result = kExports[a.format].write(artifact, a);
   if (a.json) {
     write_json(to_json(a, result));
     return kExitDone;

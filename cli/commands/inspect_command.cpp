@@ -1,4 +1,4 @@
-// compress inspect FILE: what is inside.
+// compress inspect FILE: what is inside an artifact, or the files of a model.
 
 #include <algorithm>
 #include <array>
@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/inspect_source.h"
 #include "cli/options.h"
 #include "cli/text.h"
 #include "compress/evaluation/describe.h"
@@ -197,12 +198,23 @@ int inspect_command(const std::vector<std::string>& args) {
   bool quiet = false;
   Options options("compress inspect", "FILE",
                   "Shows what an artifact holds: task, program, encodings with their real bits per weight, the kernels "
-                  "that will run on this machine, where the bytes are, recipe and provenance.");
+                  "that will run on this machine, where the bytes are, recipe and provenance. Of any other file or "
+                  "folder that models are read from it lists the tensors, with their types and shapes, the files and "
+                  "what is odd about them.");
   options.flag("tensors,t", "also each tensor, with the loss that compression measured", tensors)
       .flag("json", "one JSON object on standard output", json)
       .flag("quiet,q", "accepted like everywhere; this command has no progress", quiet)
       .operands(1, 1, files);
   if (!options.parse(args)) return kExitDone;
+  if (is_source(files[0])) {
+    const SourceListing listing = list_source(files[0]);
+    if (json) {
+      write_json(source_json(listing));
+    } else {
+      write_stdout(source_text(listing));
+    }
+    return kExitDone;
+  }
   const Contents contents = gather(files[0]);
   if (json) {
     write_json(to_json(contents, tensors));

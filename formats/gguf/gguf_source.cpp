@@ -62,14 +62,18 @@ bool is_gguf_source(const path& candidate) {
   return !std::filesystem::exists(candidate / "config.json") && !gguf_files(candidate).empty();
 }
 
-std::unique_ptr<Source> open_gguf_source(const path& candidate, ConfigOptions options) {
-  if (!is_folder(candidate)) return std::make_unique<GgufSource>(candidate, options);
+path gguf_file_of(const path& candidate) {
+  if (!is_folder(candidate)) return candidate;
   const std::vector<path> files = gguf_files(candidate);
-  if (files.size() == 1) return std::make_unique<GgufSource>(files[0], options);
+  if (files.size() == 1) return files[0];
   std::string names;
   for (const path& file : files) names += (names.empty() ? "" : ", ") + file.filename().string();
   fail(Errc::usage, message(candidate.string(), ": this folder has ", files.size(), " GGUF files (", names,
                             "); give the path of the one to read"));
+}
+
+std::unique_ptr<Source> open_gguf_source(const path& candidate, ConfigOptions options) {
+  return std::make_unique<GgufSource>(gguf_file_of(candidate), options);
 }
 
 }  // namespace lathe

@@ -195,6 +195,7 @@ def run_commands(m: Models) -> None:
         m.run("inspect", artifact, "--tensors")
         m.run("verify", artifact)
     m.run("inspect", encoder)
+    m.run("inspect", m.encoder)
     m.run("run", encoder, "--text", "w5 w6", "--text", "w7")
     m.run("run", classifier, "--text", "w5 w6")
     m.run("run", decoder, "--prompt", "the sun", "--tokens", 3)
@@ -206,6 +207,8 @@ def run_commands(m: Models) -> None:
     m.run("compare", plain, encoder, "--eval", f"sts:{m.sts}", "--batch", 1, "--length", 8, "--runs", 2)
     m.run("compare", original, decoder, "--eval", f"lm:{m.prose}", "--context", 32, "--no-speed")
     m.run("export", decoder, "-o", m.path("decoder.gguf"))
+    m.run("export", encoder, "--to", "hdf5", "-o", m.path("encoder.h5"))
+    m.run("inspect", m.path("encoder.h5"))
     m.run("error", "inspect", m.path("nothing.lathe"), codes=(66,))
 
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "compress/export/product_rows.h"
 #include "formats/artifact/op_table.h"
 #include "formats/text.h"
 
@@ -61,20 +62,8 @@ void write_plain(const EncodedTensor& tensor, uint64_t head_width, const GgufSin
 }
 
 void write_product(const EncodedTensor& up, const EncodedTensor& down, uint64_t head_width, const GgufSink& sink) {
-  const std::vector<float> below = decode(down);
-  RowReader reader(up);
-  std::vector<double> sums(down.cols());
-  std::vector<float> values(down.cols());
-  for (uint64_t row = 0; row < up.rows(); ++row) {
-    const std::span<const float> weights = reader.values(source_row(row, head_width));
-    std::fill(sums.begin(), sums.end(), 0.0);
-    for (size_t rank = 0; rank < weights.size(); ++rank) {
-      const float* from = below.data() + rank * sums.size();
-      for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<double>(weights[rank]) * from[i];
-    }
-    std::transform(sums.begin(), sums.end(), values.begin(), [](double sum) { return static_cast<float>(sum); });
-    sink({values});
-  }
+  ProductRows product(up, down);
+  for (uint64_t row = 0; row < up.rows(); ++row) sink({product.row(source_row(row, head_width))});
 }
 
 /// "model.layers.7.mlp.up_proj" -> "model.layers.{}.mlp.up_proj" and 7.
@@ -143,7 +132,7 @@ class ProgramReader {
   /// Two linear ops may stand for one, then the first writes what only the second reads.
   void read(const ops::Linear&, const Op& op) {
     const std::string& name = program_.weights[op.weights[0]];
-    if (name.ends_with(kDown)) {
+    if (name.ends_with(kDownFactor)) {
       down_[op.output] = weight(op, 0);
       return;
     }
@@ -151,8 +140,8 @@ class ProgramReader {
     if (is_head && op.weights[0] == table_) return;  // tied: the file has the table once
     const auto down = down_.find(op.inputs[0]);
     if (down == down_.end()) return add_weights(op);
-    if (!name.ends_with(kUp)) fail_op(name, "cannot follow a low-rank layer");
-    add(name.substr(0, name.size() - kUp.size()), {weight(op, 0), std::exchange(down->second, std::nullopt)});
+    if (!name.ends_with(kUpFactor)) fail_op(name, "cannot follow a low-rank layer");
+    add(name.substr(0, name.size() - kUpFactor.size()), {weight(op, 0), std::exchange(down->second, std::nullopt)});
     if (op.has_weight(1)) add(program_.weights[op.weights[1]], {weight(op, 1), std::nullopt});
   }
 
@@ -236,10 +225,6 @@ class ProgramReader {
       out_.weights.push_back(std::move(node.mapped()));
     }
   }
-
-  // The suffixes of the names of factored weights.
-  static constexpr std::string_view kDown = ".down";
-  static constexpr std::string_view kUp = ".up";
 
   const Artifact& artifact_;
   const Program& program_;
