@@ -13,11 +13,12 @@ namespace {
 /// The datasets as they are stored, under the names of tensors.
 class Hdf5Checkpoint : public Checkpoint {
  public:
-  explicit Hdf5Checkpoint(Hdf5Contents contents) : contents_(std::move(contents)), tensors_(name_tensors(contents_)) {
+  explicit Hdf5Checkpoint(Hdf5Contents contents)
+      : contents_(std::move(contents)), tensors_(name_tensors(contents_.description)) {
     for (const Hdf5Tensor& tensor : tensors_.tensors) names_.push_back(tensor.name);
     if (!names_.empty()) return;
     const std::string reason = tensors_.warnings.empty() ? "it holds nothing" : tensors_.warnings.front();
-    fail(Errc::unsupported, message(contents_.path, ": there are no tensors in this file (", reason, ")"));
+    fail(Errc::unsupported, message(contents_.description.path, ": there are no tensors in this file (", reason, ")"));
   }
 
   const std::vector<std::string>& names() const override { return names_; }
@@ -25,19 +26,20 @@ class Hdf5Checkpoint : public Checkpoint {
 
   TensorView tensor(std::string_view name) const override {
     const Hdf5Tensor* tensor = find(name);
-    if (tensor == nullptr) fail(Errc::malformed, message(contents_.path, ": tensor ", printable(name), " is missing"));
-    return view_of(*tensor->entry, contents_.header, contents_.tensors.bytes(), contents_.path);
+    if (tensor == nullptr)
+      fail(Errc::malformed, message(contents_.description.path, ": tensor ", printable(name), " is missing"));
+    return view_of(*tensor->entry, contents_.description.header, contents_.values.bytes(), contents_.description.path);
   }
 
   void release(std::string_view name) const noexcept override {
     const Hdf5Tensor* tensor = find(name);
     if (tensor == nullptr) return;
-    const uint64_t begin = contents_.header.data_offset + tensor->entry->begin;
-    contents_.tensors.release(contents_.tensors.bytes().subspan(begin, tensor->entry->end - tensor->entry->begin));
+    const uint64_t begin = contents_.description.header.data_offset + tensor->entry->begin;
+    contents_.values.release(contents_.values.bytes().subspan(begin, tensor->entry->end - tensor->entry->begin));
   }
 
-  std::vector<SourceFile> files() const override { return {{contents_.path, contents_.file_bytes}}; }
-  std::string where(std::string_view) const override { return contents_.path; }
+  std::vector<SourceFile> files() const override { return {{contents_.description.path, contents_.file_bytes}}; }
+  std::string where(std::string_view) const override { return contents_.description.path; }
   std::vector<std::string> warnings() const override { return tensors_.warnings; }
 
   const std::vector<Hdf5Tensor>& tensors() const { return tensors_.tensors; }

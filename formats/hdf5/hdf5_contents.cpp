@@ -40,9 +40,10 @@ Descriptor open_spill() {
 }  // namespace
 
 bool has_hdf5_signature(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
   std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;
   const uint64_t size = std::filesystem::file_size(path, ignored);
+  std::ifstream stream(path, std::ios::binary);
   for (uint64_t at = 0; !ignored && at + kSignature.size() <= size; at = at == 0 ? 512 : 2 * at) {
     std::string found(kSignature.size(), '\0');
     stream.seekg(static_cast<std::streamoff>(at));
@@ -52,24 +53,23 @@ bool has_hdf5_signature(const std::filesystem::path& path) {
   return false;
 }
 
-Hdf5Contents parse_hdf5_contents(MappedFile tensors, const std::string& path) {
-  Hdf5Contents contents{std::move(tensors), {}, path, 0, {}, {}};
+Hdf5Description parse_hdf5_description(Bytes output, const std::string& path) {
   const std::string what = message(path, ": what was read of it");
-  contents.header = parse_safetensors(contents.tensors.bytes(), what);
-  for (const auto& [key, text] : contents.header.metadata) {
+  Hdf5Description description{path, parse_safetensors(output, what), {}, {}};
+  for (const auto& [key, text] : description.header.metadata) {
     if (key != "hdf5") continue;
     const Json json = parse_json(text, what);
     for (const Json::Member& group : json.at("attributes", what).members(what)) {
       for (const Json::Member& attribute : group.value.members(what)) {
-        std::vector<std::string>& texts = contents.attributes[group.key][attribute.key];
+        std::vector<std::string>& texts = description.attributes[group.key][attribute.key];
         for (const Json& item : attribute.value.items(what)) texts.push_back(item.as_string(what));
       }
     }
     for (const Json::Member& item : json.at("ignored", what).members(what)) {
-      contents.ignored.emplace(item.key, item.value.as_string(what));
+      description.ignored.emplace(item.key, item.value.as_string(what));
     }
   }
-  return contents;
+  return description;
 }
 
 Hdf5Contents read_hdf5(const std::filesystem::path& file) {
@@ -82,9 +82,9 @@ Hdf5Contents read_hdf5(const std::filesystem::path& file) {
   const std::filesystem::path program = find_hdf5_worker();
   const Descriptor spill = open_spill();
   run_hdf5_worker({program, "read", input.get(), spill.get(), hdf5_reading_limits(bytes), path});
-  Hdf5Contents contents = parse_hdf5_contents(MappedFile(spill.path()), path);
-  contents.file_bytes = bytes;
-  return contents;
+  MappedFile values(spill.path());
+  Hdf5Description description = parse_hdf5_description(values.bytes(), path);
+  return {std::move(values), bytes, std::move(description)};
 }
 
 }  // namespace lathe

@@ -67,7 +67,7 @@ Parts without_model(std::string_view layer, Parts parts) {
 
 class Namer {
  public:
-  explicit Namer(const Hdf5Contents& contents) : contents_(contents) {}
+  explicit Namer(const Hdf5Description& file) : file_(file) {}
 
   Hdf5Names run() {
     for (const std::string_view group : {"model_weights", ""}) {
@@ -76,18 +76,16 @@ class Namer {
       keras_group(std::string(group));
       return finish();
     }
-    for (const SafetensorsEntry& entry : contents_.header.entries) plain(entry);
+    for (const SafetensorsEntry& entry : file_.header.entries) plain(entry);
     return finish();
   }
 
  private:
-  [[noreturn]] void fail_file(Errc code, const std::string& text) const {
-    fail(code, message(contents_.path, ": ", text));
-  }
+  [[noreturn]] void fail_file(Errc code, const std::string& text) const { fail(code, message(file_.path, ": ", text)); }
 
   const std::vector<std::string>* attribute(const std::string& group, const std::string& name) const {
-    const auto found = contents_.attributes.find(group);
-    if (found == contents_.attributes.end()) return nullptr;
+    const auto found = file_.attributes.find(group);
+    if (found == file_.attributes.end()) return nullptr;
     const auto value = found->second.find(name);
     return value == found->second.end() ? nullptr : &value->second;
   }
@@ -104,7 +102,7 @@ class Namer {
       texts.insert(texts.end(), part->begin(), part->end());
       ++parts;
     }
-    const auto& attributes = contents_.attributes.at(group);
+    const auto& attributes = file_.attributes.at(group);
     const auto found = std::count_if(attributes.begin(), attributes.end(),
                                      [&](const auto& other) { return other.first.starts_with(name); });
     if (static_cast<size_t>(found) != parts) {
@@ -117,7 +115,7 @@ class Namer {
   void check_model_config() {
     const auto* config = attribute("", "model_config");
     if (config == nullptr || config->size() != 1) return;
-    const std::string warning = check_keras_config(config->front(), message(contents_.path, ": model_config"));
+    const std::string warning = check_keras_config(config->front(), message(file_.path, ": model_config"));
     if (!warning.empty()) names_.warnings.push_back(warning);
   }
 
@@ -126,7 +124,7 @@ class Namer {
     for (const std::string& layer : list(group, "layer_names")) keras_layer(layer, inside(layer));
     constexpr const char* kTop = "top_level_model_weights";
     if (has_list(inside(kTop), "weight_names")) keras_layer("", inside(kTop));
-    for (const SafetensorsEntry& entry : contents_.header.entries) {
+    for (const SafetensorsEntry& entry : file_.header.entries) {
       if (!used_.contains(entry.name)) left_out_.push_back(entry.name);
     }
   }
@@ -138,7 +136,7 @@ class Namer {
     }
     for (const std::string& weight : list(group, "weight_names")) {
       const std::string path = joined_path(group, weight);
-      const SafetensorsEntry* entry = contents_.header.find(path);
+      const SafetensorsEntry* entry = file_.header.find(path);
       if (entry == nullptr) fail_listed(weight, group, path);
       used_.insert(path);
       const Parts parts = split(without_output(weight), '/');
@@ -155,8 +153,8 @@ class Namer {
   }
 
   [[noreturn]] void fail_listed(const std::string& weight, const std::string& group, const std::string& path) const {
-    const auto ignored = contents_.ignored.find(path);
-    const bool is_ignored = ignored != contents_.ignored.end();
+    const auto ignored = file_.ignored.find(path);
+    const bool is_ignored = ignored != file_.ignored.end();
     fail_file(is_ignored ? Errc::unsupported : Errc::malformed,
               message("weight_names of group /", printable(group), " has ", printable(weight), ", which is ",
                       is_ignored ? ignored->second : "not there"));
@@ -174,7 +172,7 @@ class Namer {
   Hdf5Names finish() {
     auto& tensors = names_.tensors;
     std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-    for (const Hdf5Tensor& tensor : tensors) check_tensor_name(tensor.name, contents_.path);
+    for (const Hdf5Tensor& tensor : tensors) check_tensor_name(tensor.name, file_.path);
     const auto twice = std::adjacent_find(tensors.begin(), tensors.end(),
                                           [](const auto& a, const auto& b) { return a.name == b.name; });
     if (twice != tensors.end()) {
@@ -185,19 +183,19 @@ class Namer {
     if (!left_out_.empty()) {
       warn(left_out_.size(), " are no weights of the model and are left out", left_out_.front(), "");
     }
-    if (!contents_.ignored.empty()) {
-      const auto& [path, what] = *contents_.ignored.begin();
-      warn(contents_.ignored.size(), " hold no numbers and are left out", path, message(" (", what, ")"));
+    if (!file_.ignored.empty()) {
+      const auto& [path, what] = *file_.ignored.begin();
+      warn(file_.ignored.size(), " hold no numbers and are left out", path, message(" (", what, ")"));
     }
     return std::move(names_);
   }
 
   void warn(size_t count, const char* what, const std::string& first, const std::string& more) {
     names_.warnings.push_back(
-        message(contents_.path, ": ", count, " datasets", what, ", the first is /", printable(first), more));
+        message(file_.path, ": ", count, " datasets", what, ", the first is /", printable(first), more));
   }
 
-  const Hdf5Contents& contents_;
+  const Hdf5Description& file_;
   Hdf5Names names_;
   std::set<std::string> used_;  // paths
   std::vector<std::string> left_out_;
@@ -214,6 +212,6 @@ std::string keras_weight_name(std::string_view layer, std::string_view weight) {
   return joined(parts);
 }
 
-Hdf5Names name_tensors(const Hdf5Contents& contents) { return Namer(contents).run(); }
+Hdf5Names name_tensors(const Hdf5Description& file) { return Namer(file).run(); }
 
 }  // namespace lathe

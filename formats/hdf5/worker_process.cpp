@@ -98,12 +98,15 @@ class Child {
     while ((ended = ::waitpid(pid_, &status_, options)) < 0 && errno == EINTR) {
     }
     if (ended == 0) return false;
+    if (ended < 0) status_ = kUnknown;  // somebody else has waited for it
     pid_ = -1;
     return true;
   }
 
+  static constexpr int kUnknown = 1 << 8;  // as if it had ended with exit code 1 and without a reason
+
   pid_t pid_;
-  int status_ = 0;
+  int status_ = kUnknown;
 };
 
 /// What the worker says until it closes its end; nullopt when that takes too long or is too much.
@@ -137,20 +140,29 @@ std::optional<std::string> read_report(int fd, Clock::time_point deadline) {
   fail(Errc::malformed, message(job.file, ": libhdf5 crashed on it (signal ", number, "); the file is damaged"));
 }
 
-/// The worker is not trusted: only these codes, and only so much text.
-[[noreturn]] void fail_report(const WorkerJob& job, const std::string& report) {
+struct Reported {
+  Errc code;
+  std::string text;
+};
+
+/// The worker is not trusted: only these codes, and only so much text. nullopt when it makes no sense.
+std::optional<Reported> parse_report(const std::string& report) {
   constexpr size_t kMaxText = 1000;
   constexpr std::array kCodes = {Errc::malformed, Errc::unsupported, Errc::limit, Errc::io};
   try {
     const Json json = parse_json(report, "report");
     const std::string& code = json.at("code").as_string();
-    const std::string text = printable(json.at("message").as_string(), kMaxText);
-    for (const Errc known : kCodes) {
-      if (code == errc_name(known)) fail(known, message(job.file, ": ", text));
-    }
-  } catch (const Error& error) {
-    if (std::string_view(error.what()).starts_with(job.file)) throw;
+    const auto known = std::find_if(kCodes.begin(), kCodes.end(), [&](Errc c) { return code == errc_name(c); });
+    if (known == kCodes.end()) return std::nullopt;
+    return Reported{*known, printable(json.at("message").as_string(), kMaxText)};
+  } catch (const Error&) {
+    return std::nullopt;
   }
+}
+
+[[noreturn]] void fail_report(const WorkerJob& job, const std::string& report) {
+  const std::optional<Reported> reported = parse_report(report);
+  if (reported) fail(reported->code, message(job.file, ": ", reported->text));
   fail(Errc::malformed, message(job.file, ": ", kProgram, " failed on it without a reason; the file is damaged"));
 }
 

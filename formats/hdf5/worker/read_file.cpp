@@ -73,12 +73,12 @@ void read_file() {
   if (::ftruncate(kOutput, static_cast<off_t>(plan.file_bytes)) != 0) {
     fail(Errc::io, message("its tensors cannot be kept: ", std::strerror(errno)));
   }
-  write_at(0, plan.head);
   for (const SafetensorsPlan::Place& place : plan.places) {
     const std::string what = "dataset /" + printable(place.name);
     const Handle dataset(checked(H5Dopen2(file.get(), place.name.c_str(), H5P_DEFAULT), what), H5Dclose);
     read_dataset(dataset.get(), what, [&](uint64_t offset, Bytes bytes) { write_at(place.offset + offset, bytes); });
   }
+  write_at(0, plan.head);  // last, so that a part of the output is never taken for the whole
 }
 
 }  // namespace lathe::hdf5
