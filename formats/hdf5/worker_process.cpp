@@ -109,33 +109,45 @@ class Child {
   int status_ = kUnknown;
 };
 
-/// What the worker says until it closes its end; nullopt when that takes too long or is too much.
-std::optional<std::string> read_report(int fd, Clock::time_point deadline) {
+/// What the worker says.
+struct Report {
+  enum class End { closed, late, too_long };
   std::string text;
+  End end = End::closed;
+};
+
+Report read_report(int fd, Clock::time_point deadline) {
+  Report report;
   std::array<char, 4096> block;
-  while (text.size() <= kMaxReport) {
+  while (report.text.size() <= kMaxReport) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0) return std::nullopt;
+    if (left <= 0) {
+      report.end = Report::End::late;
+      return report;
+    }
     pollfd wanted = {fd, POLLIN, 0};
     if (::poll(&wanted, 1, static_cast<int>(std::min<int64_t>(left, 60'000))) <= 0) continue;
     const ssize_t count = ::read(fd, block.data(), block.size());
-    if (count == 0) return text;
-    if (count > 0) text.append(block.data(), static_cast<size_t>(count));
+    if (count == 0) return report;
+    if (count > 0) report.text.append(block.data(), static_cast<size_t>(count));
   }
-  return text;
+  report.end = Report::End::too_long;
+  return report;
 }
 
 [[noreturn]] void fail_signal(const WorkerJob& job, int number) {
   struct Row {
     int signal;
-    std::string what;
+    uint64_t limit;
+    const char* of;
   };
   const std::array<Row, 3> limits = {
-      {{SIGXCPU, message("more than ", job.limits.processor.count(), " seconds of processor time")},
-       {SIGXFSZ, message("more than ", job.limits.output_bytes, " bytes for its tensors")},
-       {SIGKILL, message("more than this machine gives it")}}};
+      {{SIGXCPU, static_cast<uint64_t>(job.limits.processor.count()), " seconds of processor time"},
+       {SIGXFSZ, job.limits.output_bytes, " bytes for its tensors"},
+       {SIGKILL, job.limits.memory_bytes, " bytes of memory"}}};  // by the system, when it runs out
   for (const Row& row : limits) {
-    if (row.signal == number) fail(Errc::limit, message(job.file, ": it needs ", row.what, ", which is the limit"));
+    if (row.signal != number) continue;
+    fail(Errc::limit, message(job.file, ": it needs more than ", row.limit, row.of, ", which is the limit"));
   }
   fail(Errc::malformed, message(job.file, ": libhdf5 crashed on it (signal ", number, "); the file is damaged"));
 }
@@ -216,17 +228,16 @@ void run_hdf5_worker(const WorkerJob& job) {
   writer.reset();
 
   const Clock::time_point deadline = Clock::now() + job.limits.wall;
-  const std::optional<std::string> report = read_report(reader.get(), deadline);
-  const std::optional<int> status = report && report->size() <= kMaxReport ? child.wait_until(deadline) : std::nullopt;
+  const Report report = read_report(reader.get(), deadline);
+  if (report.end == Report::End::too_long) fail_report(job, "");
+  const std::optional<int> status = report.end == Report::End::closed ? child.wait_until(deadline) : std::nullopt;
   if (!status) {
-    child.end();
-    if (report && report->size() > kMaxReport) fail_report(job, "");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(job.limits.wall).count();
     fail(Errc::limit, message(job.file, ": it takes longer than ", seconds, " seconds, which is the limit"));
   }
   if (WIFSIGNALED(*status)) fail_signal(job, WTERMSIG(*status));
   if (WEXITSTATUS(*status) == kNotStarted) fail(Errc::internal, message(program, ": cannot be started"));
-  if (WEXITSTATUS(*status) != 0) fail_report(job, *report);
+  if (WEXITSTATUS(*status) != 0) fail_report(job, report.text);
 }
 
 }  // namespace lathe
