@@ -44,27 +44,6 @@ TEST_CASE("export writes a GGUF file and says what is in it", "[cli][gguf]") {
   CHECK(quiet.err.empty());
 }
 
-TEST_CASE("export writes the weights of any model as HDF5", "[cli][hdf5]") {
-  const test::TempDir dir;
-  const std::string file = test::write_tiny(dir / "e.lathe").string();
-  const std::string hdf5 = (dir / "e.h5").string();
-  const std::string command = "export " + quoted(file) + " --to hdf5 -o " + quoted(hdf5);
-  const CommandResult done = run_compress(command);
-  INFO(done.err);
-  CHECK(done.code == 0);
-  CHECK_THAT(done.out, Contains("e.h5: tensors: 18 f32; "));
-  expect_failure(command, 73, {"exists already; --force"});
-  expect_failure(command + " --force --type q8_0", 64, {"--type is for --to gguf"});
-  const CommandResult again = run_compress(command + " --force --json");
-  REQUIRE(again.code == 0);
-  const Json json = parse_json(again.out, "standard output");
-  CHECK(json.at("format").as_string() == "hdf5");
-  CHECK(json.at("type").as_string() == "f32");
-  CHECK(json.find("architecture") == nullptr);
-  CHECK(json.at("tensors").at("f32").as_u64() == 18);
-  CHECK(json.at("bytes").as_u64() == std::filesystem::file_size(hdf5));
-}
-
 TEST_CASE("export refuses what it cannot do, with the exit code of the reason", "[cli][gguf]") {
   const test::TempDir dir;
   const std::string file = test::TinyDecoder().write(dir / "d.lathe").string();

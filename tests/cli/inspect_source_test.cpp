@@ -32,7 +32,6 @@ TEST_CASE("inspect lists the tensors of every format that is read", "[cli][inspe
       {"bert_tiny", "embeddings.LayerNorm.bias", "f32", {32}, 128},
       {"bert_tiny/model.safetensors", "embeddings.LayerNorm.bias", "f32", {32}, 128},
       {"gguf/tiny-llama.gguf", "blk.0.attn_k.weight", "F16", {16, 32}, 1024},
-      {"hdf5/keras2.h5", "dense.weight", "f32", {3, 2}, 24},
   };
   for (const Case& known : cases) {
     DYNAMIC_SECTION(known.path) {
@@ -82,19 +81,8 @@ TEST_CASE("inspect says what is odd about a source", "[cli][inspect]") {
 TEST_CASE("inspect refuses a source as every command does", "[cli][inspect]") {
   const TempDir dir;
   expect_failure("inspect " + quoted(dir.path()), 66, {"no weights"});
-  expect_failure("inspect " + quoted(data_path("hdf5/bad_lambda.h5")), 69, {"Lambda"});
-  expect_failure("inspect " + quoted(data_path("hdf5/bad_deep.h5")), 65, {"64 groups"});
   expect_failure("inspect " + quoted(dir.write("text", "no model at all")), 65, {"not safetensors"});
   expect_failure("inspect " + quoted(dir / "absent.h5"), 66, {"absent.h5"});
-}
-
-TEST_CASE("without its worker the command says what is missing", "[cli][inspect]") {
-  const TempDir dir;
-  const std::filesystem::path lonely = dir / "compress";
-  std::filesystem::copy_file(test::command_path(), lonely);
-  const CommandResult result = test::run_program(lonely, "inspect " + quoted(data_path("hdf5/keras2.h5")));
-  CHECK(result.code == 69);
-  CHECK_THAT(result.err, Contains("lathe-hdf5 is not beside this program") && Contains("LATHE_HDF5"));
 }
 
 }  // namespace

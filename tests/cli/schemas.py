@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""schemas.py COMMAND [training]: what the commands write with --json, and report.json, is what docs/schemas/ says.
+"""schemas.py COMMAND [training] [hdf5]: what the commands write with --json, and report.json, is what docs/schemas/ says.
 
 Every command runs on tiny models and its real output is validated. A command without a schema is a fault, and so is a
 property of a schema that no output has, one without a description, and an object that may hold other properties. With
-the word `training` the commands that need the training module run too; without it, properties that no output has are
-not looked for. Needs python3-jsonschema of Debian."""
+the words `training` and `hdf5` the commands that need these modules run too; without `training`, properties that no
+output has are not looked for. Needs python3-jsonschema of Debian."""
 
 import json
 import pathlib
@@ -207,9 +207,12 @@ def run_commands(m: Models) -> None:
     m.run("compare", plain, encoder, "--eval", f"sts:{m.sts}", "--batch", 1, "--length", 8, "--runs", 2)
     m.run("compare", original, decoder, "--eval", f"lm:{m.prose}", "--context", 32, "--no-speed")
     m.run("export", decoder, "-o", m.path("decoder.gguf"))
-    m.run("export", encoder, "--to", "hdf5", "-o", m.path("encoder.h5"))
-    m.run("inspect", m.path("encoder.h5"))
     m.run("error", "inspect", m.path("nothing.lathe"), codes=(66,))
+
+
+def run_hdf5(m: Models) -> None:
+    m.run("export", m.path("encoder.lathe"), "--to", "hdf5", "-o", m.path("encoder.h5"))
+    m.run("inspect", m.path("encoder.h5"))
 
 
 def run_trainings(m: Models) -> None:
@@ -248,6 +251,8 @@ def main() -> None:
         check_commands(models)
         run_compressions(models)
         run_commands(models)
+        if "hdf5" in words:
+            run_hdf5(models)
         if "training" in words:
             run_trainings(models)
     for file, schema in SCHEMAS.items():

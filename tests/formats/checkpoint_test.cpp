@@ -238,7 +238,6 @@ TEST_CASE("files of other formats are told apart by their first bytes", "[format
       {"GGUF", "GGUF\3\0\0\0\1\0\0\0"s, Errc::unsupported, "GGUF"},
       {"zip with version 2.0", "PK\3\4\x14\0\0\0\0\0"s, Errc::unsupported, "PyTorch"},
       {"zip as PyTorch writes it", "PK\3\4\0\0\x08\x08\0\0"s, Errc::unsupported, "PyTorch"},
-      {"HDF5", "\x89HDF\r\n\x1a\n\0\0"s, Errc::malformed, "the file cannot be read"},
       {"legacy PyTorch", "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"s, Errc::unsupported, "PyTorch"},
       {"Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Errc::malformed,
        "git lfs pull"},

@@ -4,7 +4,8 @@
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/formats/*.h
   ${PROJECT_SOURCE_DIR}/runtime/*.h ${PROJECT_SOURCE_DIR}/compress/*.h ${PROJECT_SOURCE_DIR}/cli/*.h
   ${PROJECT_SOURCE_DIR}/tests/*.h)
-list(FILTER headers EXCLUDE REGEX "\\.inl\\.h$|^runtime/cuda/module/")  # the module needs CUDA's headers
+# The module needs CUDA's headers, the worker those of libhdf5.
+list(FILTER headers EXCLUDE REGEX "\\.inl\\.h$|^runtime/cuda/module/|^formats/hdf5/worker/")
 set(alone)
 set(alone_with_torch)
 foreach(header IN LISTS headers)
