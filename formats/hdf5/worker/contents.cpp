@@ -31,7 +31,7 @@ bool is_wanted(std::string_view attribute) {
 
 class Walk {
  public:
-  explicit Walk(uint64_t file_bytes) : file_bytes_(file_bytes) {}
+  explicit Walk(const Bounds& bounds) : bounds_(bounds) {}
 
   /// `path` is the group's own.
   void group(hid_t group, const std::string& path) {
@@ -83,7 +83,7 @@ class Walk {
     const H5I_type_t type = H5Iget_type(object.get());
     if (type == H5I_GROUP) return this->group(object.get(), path);
     if (type != H5I_DATASET) return;  // a named type has no values
-    DatasetFacts facts = examine_dataset(object.get(), "dataset " + what, file_bytes_);
+    DatasetFacts facts = examine_dataset(object.get(), "dataset " + what, bounds_);
     if (facts.ignored.empty()) {
       contents_.datasets.emplace(path, std::move(facts));
     } else {
@@ -98,7 +98,7 @@ class Walk {
     contents_.ignored.emplace(what.substr(1), "a link to another object of the file");
   }
 
-  uint64_t file_bytes_;
+  Bounds bounds_;
   size_t objects_ = 0;
   std::vector<haddr_t> groups_;  // from the root to the group that is looked at
   Contents contents_;
@@ -106,9 +106,9 @@ class Walk {
 
 }  // namespace
 
-Contents list_contents(hid_t file, uint64_t file_bytes) {
+Contents list_contents(hid_t file, const Bounds& bounds) {
   const Handle root(checked(H5Gopen2(file, "/", H5P_DEFAULT), "group /"), H5Gclose);
-  Walk walk(file_bytes);
+  Walk walk(bounds);
   walk.group(root.get(), "");
   return walk.take();
 }

@@ -22,6 +22,6 @@ struct Contents {
 
 /// Throws Error{malformed} for links that lead outside, nowhere or in a circle, Error{unsupported} for links of unknown
 /// kinds, Error{limit} beyond kMaxDepth and kMaxObjects, and the errors of examine_dataset.
-Contents list_contents(hid_t file, uint64_t file_bytes);
+Contents list_contents(hid_t file, const Bounds& bounds);
 
 }  // namespace lathe::hdf5

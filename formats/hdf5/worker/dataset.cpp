@@ -92,14 +92,10 @@ void check_chunks(hid_t dataset, const Storage& storage, const Shape& shape, con
   }
 }
 
-/// The library holds a chunk as it is stored and as it is, and we hold a copy.
-void check_chunk_memory(const Storage& storage, uint64_t element_bytes, const std::string& what) {
-  rlimit memory{};
-  const bool is_known = ::getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY;
+void check_chunk_bytes(const Storage& storage, uint64_t element_bytes, uint64_t limit, const std::string& what) {
   const uint64_t bytes = checked_mul(element_count(storage.chunk, what), element_bytes, what);
-  if (!is_known || bytes <= memory.rlim_cur / 4) return;
-  fail(Errc::limit,
-       message(what, " has chunks of ", bytes, " bytes, the limit for a file of this size is ", memory.rlim_cur / 4));
+  if (bytes <= limit) return;
+  fail(Errc::limit, message(what, " has chunks of ", bytes, " bytes, the limit for a file of this size is ", limit));
 }
 
 void check_size(hid_t dataset, const Storage& storage, uint64_t bytes, uint64_t file_bytes, const std::string& what) {
@@ -166,7 +162,13 @@ void scatter(Bytes piece, const Shape& start, const Shape& count, const Shape& s
 
 }  // namespace
 
-DatasetFacts examine_dataset(hid_t dataset, const std::string& what, uint64_t file_bytes) {
+Bounds bounds_of(uint64_t file_bytes) {
+  rlimit memory{};
+  const bool is_limited = ::getrlimit(RLIMIT_AS, &memory) == 0 && memory.rlim_cur != RLIM_INFINITY;
+  return {file_bytes, is_limited ? memory.rlim_cur / 4 : ~uint64_t{0}};
+}
+
+DatasetFacts examine_dataset(hid_t dataset, const std::string& what, const Bounds& bounds) {
   const Storage storage = storage_of(dataset, what);
   const ElementType type = element_type(dataset, what);
   if (!type.ignored.empty()) return {type.dtype, {}, type.ignored};
@@ -174,10 +176,10 @@ DatasetFacts examine_dataset(hid_t dataset, const std::string& what, uint64_t fi
   const uint64_t count = element_count(shape, what);
   if (count == 0) return {type.dtype, shape, {}};
   const uint64_t bytes = checked_mul(count, dtype_bytes(type.dtype), what);
-  check_size(dataset, storage, bytes, file_bytes, what);
+  check_size(dataset, storage, bytes, bounds.file_bytes, what);
   if (storage.is_chunked) {
+    check_chunk_bytes(storage, dtype_bytes(type.dtype), bounds.chunk_bytes, what);
     check_chunks(dataset, storage, shape, what);
-    check_chunk_memory(storage, dtype_bytes(type.dtype), what);
   }
   return {type.dtype, shape, {}};
 }

@@ -14,10 +14,18 @@ struct DatasetFacts {
   std::string ignored;  // as in ElementType; then nothing else is known
 };
 
+/// What a file may ask for.
+struct Bounds {
+  uint64_t file_bytes = 0;   // its size
+  uint64_t chunk_bytes = 0;  // of one chunk: the library holds it as it is stored and as it is, and we hold a copy
+};
+/// Of a file of this size, in the memory that this process may have. To be called before confine().
+Bounds bounds_of(uint64_t file_bytes);
+
 /// Throws Error{malformed} naming the dataset when its values lie outside the file, are not stored, or could not come
 /// from as many bytes as are stored; Error{unsupported} for virtual datasets, unknown filters and types; Error{limit}
-/// when its pieces need more memory than this process may have. `file_bytes` is the size of the whole file.
-DatasetFacts examine_dataset(hid_t dataset, const std::string& what, uint64_t file_bytes);
+/// for chunks beyond the bound.
+DatasetFacts examine_dataset(hid_t dataset, const std::string& what, const Bounds& bounds);
 
 /// Receives values that belong at `offset` bytes from the beginning of the tensor.
 using PieceSink = std::function<void(uint64_t offset, Bytes bytes)>;

@@ -65,10 +65,11 @@ void read_file() {
   struct stat info {};
   if (::fstat(kInput, &info) != 0) fail(Errc::io, message("cannot look at it: ", std::strerror(errno)));
   const auto file_bytes = static_cast<uint64_t>(info.st_size);
+  const Bounds bounds = bounds_of(file_bytes);
   const Handle access = file_access();
   const Handle file(checked(H5Fopen("/proc/self/fd/0", H5F_ACC_RDONLY, access.get()), "the file"), H5Fclose);
   confine();
-  const Contents contents = list_contents(file.get(), file_bytes);
+  const Contents contents = list_contents(file.get(), bounds);
   const SafetensorsPlan plan = plan_output(contents, file_bytes);
   if (::ftruncate(kOutput, static_cast<off_t>(plan.file_bytes)) != 0) {
     fail(Errc::io, message("its tensors cannot be kept: ", std::strerror(errno)));

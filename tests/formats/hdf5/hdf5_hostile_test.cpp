@@ -8,6 +8,7 @@
 #include "tests/cli/command.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/paths.h"
+#include "tests/support/safetensors_builder.h"
 
 namespace lathe {
 namespace {
@@ -105,6 +106,18 @@ TEST_CASE("case 168: a value that does not fit its fletcher32 sum is an error", 
   REQUIRE(places >= 1);
   const auto file = dir.write("flipped.h5", content);
   expect_error(Errc::malformed, {file.string(), "dataset /encoder.layer.0.summed", "cannot be read"},
+               [&] { open_hdf5(file); });
+}
+
+TEST_CASE("chunks that need more memory than the file may have are a limit", "[formats][hdf5]") {
+  const TempDir dir;
+  std::string content = read_text(data_path("hdf5/old.h5"));
+  const std::string sizes = test::raw_bytes<uint32_t>({4, 4, 4});  // chunks of 4 times 4 values of 4 bytes
+  const size_t at = content.find(sizes);
+  REQUIRE(at != content.npos);
+  content.replace(at, sizes.size(), test::raw_bytes<uint32_t>({1 << 13, 1 << 13, 4}));
+  const auto file = dir.write("chunks.h5", content);
+  expect_error(Errc::limit, {file.string(), "dataset /group/deflated", "chunks of 268435456 bytes", "the limit"},
                [&] { open_hdf5(file); });
 }
 
