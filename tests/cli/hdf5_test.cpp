@@ -49,6 +49,25 @@ TEST_CASE("inspect lists an HDF5 file under the names that Lathe gives its tenso
   expect_failure("inspect " + quoted(data_path("hdf5/bad_deep.h5")), 65, {"64 groups"});
 }
 
+TEST_CASE("a model whose weights TensorFlow saved is compressed like any other", "[cli][hdf5]") {
+  const TempDir dir;
+  std::string config = test::read_text(data_path("bert_tiny/config.json"));
+  const std::string layers = "\"num_hidden_layers\": 2";
+  REQUIRE(config.find(layers) != config.npos);
+  config[config.find(layers) + layers.size() - 1] = '1';  // the file has the first layer
+  dir.write("model/config.json", config);
+  for (const auto& [from, to] :
+       {std::pair{"bert_tiny/vocab.txt", "vocab.txt"}, std::pair{"hdf5/tf_bert.h5", "tf_model.h5"}}) {
+    std::filesystem::copy_file(data_path(from), dir / "model" / to);
+  }
+  const std::string out = quoted(dir / "out.lathe");
+  const CommandResult done = run_compress(quoted(dir / "model") + " --quant int8 --no-bench -q -o " + out);
+  INFO(done.err);
+  CHECK(done.code == 0);
+  CHECK_THAT(run_compress("inspect --tensors " + out).out,
+             Contains("bert.encoder.layer.0.attention.self.query.weight") && Contains("tf_model.h5"));
+}
+
 TEST_CASE("without its worker the command says what is missing", "[cli][inspect]") {
   const TempDir dir;
   const std::filesystem::path lonely = dir / "compress";
