@@ -181,18 +181,18 @@ class Namer {
                         " both come to the name ", printable(twice->name)));
     }
     if (!left_out_.empty()) {
-      warn(left_out_.size(), " are no weights of the model and are left out", left_out_.front(), "");
+      warn(left_out_.size(), "no weights of the model", left_out_.front(), "");
     }
     if (!file_.ignored.empty()) {
       const auto& [path, what] = *file_.ignored.begin();
-      warn(file_.ignored.size(), " hold no numbers and are left out", path, message(" (", what, ")"));
+      warn(file_.ignored.size(), "not numbers", path, message(" (", what, ")"));
     }
     return std::move(names_);
   }
 
-  void warn(size_t count, const char* what, const std::string& first, const std::string& more) {
-    names_.warnings.push_back(
-        message(file_.path, ": ", count, " datasets", what, ", the first is /", printable(first), more));
+  void warn(size_t count, const char* why, const std::string& first, const std::string& more) {
+    names_.warnings.push_back(message(file_.path, ": ", count, count == 1 ? " dataset is" : " datasets are",
+                                      " left out as ", why, ", the first is /", printable(first), more));
   }
 
   const Hdf5Description& file_;

@@ -39,7 +39,8 @@ TEST_CASE("every type in every layout is read as h5py wrote it", "[formats][hdf5
   CHECK(checkpoint->tensor("brain").dtype == DType::bf16);
   CHECK(read_f32(*checkpoint, "brain") == std::vector<float>{1, -2});
   REQUIRE(checkpoint->warnings().size() == 1);
-  CHECK_THAT(checkpoint->warnings()[0], Contains("3 datasets") && Contains("/record (compound records)"));
+  CHECK_THAT(checkpoint->warnings()[0],
+             Contains("3 datasets are left out as not numbers") && Contains("/record (compound records)"));
 }
 
 TEST_CASE("files of old libraries behind a user block are read and recognised", "[formats][hdf5]") {
@@ -64,7 +65,8 @@ TEST_CASE("weights of Keras 3 keep their paths, and the optimizer is left out", 
                                                         "layers.sequential.layers.dense.vars.0"});
   CHECK(checkpoint->tensor("layers.dense.vars.0").shape == Shape{2, 3});  // as it is stored
   REQUIRE(checkpoint->warnings().size() == 1);
-  CHECK_THAT(checkpoint->warnings()[0], Contains("2 datasets are no weights") && Contains("/optimizer/vars/0"));
+  CHECK_THAT(checkpoint->warnings()[0],
+             Contains("2 datasets are left out as no weights") && Contains("/optimizer/vars/0"));
 }
 
 TEST_CASE("weights of Keras 2 get the names and the order of PyTorch", "[formats][hdf5]") {
@@ -86,7 +88,7 @@ TEST_CASE("weights of Keras 2 get the names and the order of PyTorch", "[formats
   }
   REQUIRE(checkpoint->warnings().size() == 1);
   CHECK_THAT(checkpoint->warnings()[0],
-             Contains("1 datasets are no weights") && Contains("/optimizer_weights/adam/m:0"));
+             Contains("1 dataset is left out as no weights") && Contains("/optimizer_weights/adam/m:0"));
 }
 
 TEST_CASE("a file of transformers for TensorFlow has the tensors of the PyTorch model", "[formats][hdf5]") {
