@@ -41,7 +41,7 @@ struct Recipe {
   std::string calibration_file;             // empty: synthetic
   uint32_t calibration_tokens = 0;          // 0: the default of the kind of calibration
   uint32_t calibration_length = 128;        // tokens of one sample at most
-  Device calibration_device = Device::cpu;  // what runs the samples; statistics are computed on the CPU
+  Device calibration_device = Device::cpu;  // what runs the samples and sums their moments
   StudentSpec student;
   Recovery recovery = Recovery::none;
   TrainingRecipe training;
