@@ -22,7 +22,7 @@ inline constexpr NamedValues<PruneScope, 2> kPruneScopes = {
 
 /// Encodes the weights whose name matches `pattern` differently from the rest; the first match wins.
 struct LayerRule {
-  std::string pattern;   // a name, or "re:" and an ECMAScript regular expression that must match the whole name
+  std::string pattern;   // as LayerPattern takes it
   std::string encoding;  // "f32", "f16", "bf16", "int8", "int4" or "int4/64"
 };
 
