@@ -29,7 +29,7 @@ class Source {
   virtual TokenizerSpec tokenizer() const = 0;
   /// How a sentence encoder makes one vector of the vectors of tokens; absent where the format does not say.
   virtual std::optional<SentenceTransformer> sentence_transformer() const { return std::nullopt; }
-  /// What the user should know about the source, one sentence each.
+  /// What the user should know about what has been read of the source, one sentence each.
   virtual std::vector<std::string> notes() const { return {}; }
 };
 

@@ -3,6 +3,8 @@
 #include "formats/artifact/error.h"
 #include "runtime/cpu/executor.h"
 #include "runtime/cuda/executor.h"
+#include "runtime/cuda/moment_sum.h"
+#include "runtime/moment_sum.h"
 
 namespace lathe {
 namespace {
@@ -12,12 +14,13 @@ struct DeviceRow {
   std::unique_ptr<Executor> (*make)(const Program& program, const WeightLookup& weights);
   std::string (*instruction_set)();
   size_t (*free_bytes)();
+  std::unique_ptr<MomentSum> (*make_moment_sum)(size_t width);  // null: none
 };
 
 // An executor is a folder and a row.
 constexpr EnumTable<DeviceRow, 2> kExecutors = {{
-    {Device::cpu, cpu::make_executor, cpu::instruction_set, [] { return SIZE_MAX; }},
-    {Device::cuda, cuda::make_executor, cuda::instruction_set, cuda::free_bytes},
+    {Device::cpu, cpu::make_executor, cpu::instruction_set, [] { return SIZE_MAX; }, nullptr},
+    {Device::cuda, cuda::make_executor, cuda::instruction_set, cuda::free_bytes, cuda::make_moment_sum},
 }};
 
 }  // namespace
@@ -54,6 +57,8 @@ MakeExecutor executor_maker(Device device) {
 }
 
 std::string instruction_set_of(Device device) { return kExecutors[device].instruction_set(); }
+
+MakeMomentSum moment_sum_maker(Device device) { return kExecutors[device].make_moment_sum; }
 
 size_t free_bytes_of(Device device) { return kExecutors[device].free_bytes(); }
 

@@ -39,8 +39,9 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
       .choice(
           "type",
           "of linear weights in a GGUF file (default q8_0); norms and biases are F32. With q4_0 the token table and "
-          "the head are Q8_0. Int8 weights become Q8_0, and int4 weights with groups of 32 become Q4_0, without "
-          "being rounded again. In an HDF5 file everything is f32",
+          "the head are Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become "
+          "Q4_0, "
+          "Q4_K or Q6_K, without being rounded again. In an HDF5 file everything is f32",
           kGgufExportTypes, a.type)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)

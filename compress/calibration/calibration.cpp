@@ -136,9 +136,10 @@ struct Calibration::Track {
 };
 
 Calibration::Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads,
-                         const MakeExecutor& make)
+                         const MakeExecutor& make, MakeMomentSum make_sum)
     : samples_(samples),
       pool_(threads == 0 ? available_cores() : threads),
+      make_sum_(make_sum ? std::move(make_sum) : cpu_moment_sums(pool_)),
       original_(std::make_unique<Track>()),
       compressed_(std::make_unique<Track>()) {
   original_->weights = std::move(original);
@@ -181,25 +182,26 @@ InputStatistics Calibration::collect(const Program& original, const Program& com
   const size_t width = original.values[original.ops[op].inputs[0]].shape.size();
   InputStatistics statistics;
   statistics.width = width;
-  statistics.gram.assign(width * width, 0.0);
   statistics.sum.assign(width, 0.0);
+  const std::unique_ptr<MomentSum> gram = make_sum_(width);
+  std::unique_ptr<MomentSum> cross_gram;
   run_to(original, compressed, op, fits(original, op), [&](const float* x, const float* y, size_t rows) {
     statistics.rounding += rounding_error(x, rows, width);
     const bool differ = std::memcmp(x, y, rows * width * sizeof(float)) != 0;
-    if (differ && statistics.cross_gram.empty()) {  // until here the two were the same
-      statistics.cross_gram = statistics.gram;
-      mirror(width, statistics.cross_gram.data());
+    if (differ && cross_gram == nullptr) {  // until here the two were the same
+      cross_gram = gram->copy();
       statistics.original_sum = statistics.sum;
     }
-    add_gram(pool_, x, x, rows, width, statistics.gram.data());
+    gram->add(x, x, rows);
     add_sum(x, rows, width, statistics.sum);
-    if (!statistics.cross_gram.empty()) {
-      add_gram(pool_, y, x, rows, width, statistics.cross_gram.data());
+    if (cross_gram != nullptr) {
+      cross_gram->add(y, x, rows);
       add_sum(y, rows, width, statistics.original_sum);
     }
     statistics.tokens += rows;
   });
-  mirror(width, statistics.gram.data());
+  statistics.gram = gram->take();
+  if (cross_gram != nullptr) statistics.cross_gram = cross_gram->take();
   return statistics;
 }
 

@@ -8,6 +8,7 @@
 
 #include "compress/calibration/sample_parts.h"
 #include "compress/methods/matrix.h"
+#include "runtime/moment_sum.h"
 #include "runtime/session.h"
 #include "runtime/threads.h"
 
@@ -20,9 +21,10 @@ class Calibration {
  public:
   /// The samples must outlive the object. The lookups give the original and the compressed weights by name; they are
   /// called again for each step, so that the compressed weights may change between two steps. Both models run on
-  /// executors that `make` makes; the statistics are always computed on the CPU.
+  /// executors that `make` makes; the second moments of inputs are summed by what `make_sum` makes, on the CPU where it
+  /// is empty.
   Calibration(const SampleParts& samples, WeightLookup original, WeightLookup compressed, size_t threads,
-              const MakeExecutor& make = executor_maker(Device::cpu));
+              const MakeExecutor& make = executor_maker(Device::cpu), MakeMomentSum make_sum = {});
   ~Calibration();
 
   /// Statistics of the first input of the op at index `op` of `original`. `compressed` is the same program after
@@ -41,6 +43,7 @@ class Calibration {
 
   const SampleParts samples_;
   ThreadPool pool_;
+  MakeMomentSum make_sum_;
   std::unique_ptr<Track> original_;
   std::unique_ptr<Track> compressed_;
 };

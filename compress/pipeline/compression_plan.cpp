@@ -3,23 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <regex>
 
 #include "compress/facts/facts_json.h"
+#include "compress/pipeline/layer_pattern.h"
 
 namespace lathe {
 namespace {
-
-constexpr std::string_view kRegexPrefix = "re:";
-
-bool matches(const LayerRule& rule, const std::string& name) {
-  if (rule.pattern.substr(0, kRegexPrefix.size()) != kRegexPrefix) return rule.pattern == name;
-  try {
-    return std::regex_match(name, std::regex(rule.pattern.substr(kRegexPrefix.size())));
-  } catch (const std::regex_error& error) {
-    fail(Errc::bad_recipe, message("layer pattern ", rule.pattern, ": ", error.what()));
-  }
-}
 
 std::string pad(std::string text, size_t width) {
   text.resize(std::max(text.size() + 1, width), ' ');
@@ -149,11 +138,13 @@ CompressionPlan make_compression_plan(const SourceModel& model, const Recipe& re
   plan.training = training_sentences(recipe);
   const auto roles = weight_roles(model.program);
   const auto constant = constant_weights(model.program);
+  std::vector<LayerPattern> patterns;
+  for (const LayerRule& rule : recipe.layers) patterns.emplace_back(rule.pattern);
   std::vector<bool> matched(recipe.layers.size(), false);
   for (const std::string& name : model.program.weights) {
     const LayerRule* rule = nullptr;
     for (size_t i = 0; i < recipe.layers.size(); ++i) {
-      if (roles.at(name) == WeightRole::other || !matches(recipe.layers[i], name)) continue;
+      if (roles.at(name) == WeightRole::other || !patterns[i].matches(name)) continue;
       matched[i] = true;
       if (rule == nullptr) rule = &recipe.layers[i];
     }

@@ -10,7 +10,7 @@ GroupCalibration::GroupCalibration(const Samples& samples, const SourceModel& so
           [&source, &compressed](const std::string& name) {
             return compressed.contains(name) ? compressed.at(name) : source.weight(name);
           },
-          threads, executor_maker(device)) {}
+          threads, executor_maker(device), moment_sum_maker(device)) {}
 
 InputStatistics GroupCalibration::collect(const Program& compressed, size_t op, const std::function<void()>& between) {
   for (const size_t restored : restored_) {

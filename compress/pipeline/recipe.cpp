@@ -144,7 +144,8 @@ std::vector<Setting<R>> own_settings() {
           0, UINT32_MAX),
       flag_setting<R>({"strict", "", "every fallback is an error", SettingGroup::running, "strict"}, &R::strict),
       input_bits_setting(),
-      choice_setting<R>({"calibration-device", "", "what runs the samples", kCalibration, "calibration_device"},
+      choice_setting<R>({"calibration-device", "", "what runs the samples and sums their statistics", kCalibration,
+                         "calibration_device"},
                         &R::calibration_device, kDevices.rows())
           .written_if([](const R& r) { return r.calibration_device != Device::cpu; }),
       student_setting(),

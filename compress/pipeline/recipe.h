@@ -22,7 +22,7 @@ inline constexpr NamedValues<PruneScope, 2> kPruneScopes = {
 
 /// Encodes the weights whose name matches `pattern` differently from the rest; the first match wins.
 struct LayerRule {
-  std::string pattern;   // a name, or "re:" and an ECMAScript regular expression that must match the whole name
+  std::string pattern;   // as LayerPattern takes it
   std::string encoding;  // "f32", "f16", "bf16", "int8", "int4" or "int4/64"
 };
 
@@ -41,7 +41,7 @@ struct Recipe {
   std::string calibration_file;             // empty: synthetic
   uint32_t calibration_tokens = 0;          // 0: the default of the kind of calibration
   uint32_t calibration_length = 128;        // tokens of one sample at most
-  Device calibration_device = Device::cpu;  // what runs the samples; statistics are computed on the CPU
+  Device calibration_device = Device::cpu;  // what runs the samples and sums their moments
   StudentSpec student;
   Recovery recovery = Recovery::none;
   TrainingRecipe training;

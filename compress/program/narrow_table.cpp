@@ -48,7 +48,7 @@ std::vector<double> token_weights(size_t tokens, const TokenBatch& samples) {
 
 std::vector<double> weighted_moments(const Matrix& table, const std::vector<double>& weights, ThreadPool& pool) {
   const size_t n = table.cols;
-  std::vector<double> moments(n * n, 0.0);
+  const std::unique_ptr<MomentSum> moments = cpu_moment_sums(pool)(n);
   std::vector<float> rows;
   for (size_t first = 0; first < table.rows; first += kRowsAtOnce) {
     const size_t count = std::min(kRowsAtOnce, table.rows - first);
@@ -56,10 +56,9 @@ std::vector<double> weighted_moments(const Matrix& table, const std::vector<doub
     for (size_t r = 0; r < count; ++r) {
       view(rows.data() + r * n, 1, n) *= static_cast<float>(std::sqrt(weights[first + r]));
     }
-    add_gram(pool, rows.data(), rows.data(), count, n, moments.data());
+    moments->add(rows.data(), rows.data(), count);
   }
-  mirror(n, moments.data());
-  return moments;
+  return moments->take();
 }
 
 // The directions with the most energy, one in each column [width, rank], and the share of the energy that they hold.

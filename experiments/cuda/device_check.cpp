@@ -2,8 +2,8 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
+#include <ostream>
 
 #include "runtime/cuda/executor.h"
 #include "runtime/cuda/launch.h"
@@ -22,14 +22,16 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 // Writes the members of a JSON object one by one.
 class Report {
  public:
+  explicit Report(std::ostream& out) : out_(out) {}
+
   void add(const std::string& name, const std::string& value) {
-    std::printf("%s\n  \"%s\": %s", first_ ? "{" : ",", name.c_str(), value.c_str());
-    std::fflush(stdout);  // what was measured is not lost when the device is
+    out_ << (first_ ? "{" : ",") << "\n  \"" << name << "\": " << value << std::flush;
     first_ = false;
   }
-  void finish() const { std::printf("\n}\n"); }
+  void finish() const { out_ << "\n}\n"; }
 
  private:
+  std::ostream& out_;
   bool first_ = true;
 };
 
@@ -137,6 +139,36 @@ std::vector<float> outputs_of(const Model& model, const TokenBatch& batch) {
   return y;
 }
 
+// The perplexity of a text: how well each token follows from those before it.
+double perplexity(const Model& model, const std::vector<int32_t>& text) {
+  TokenBatch batch;
+  batch.add(text);
+  const std::vector<float> logits = outputs_of(model, batch);
+  const size_t width = logits.size() / text.size();
+  double sum = 0;
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    const float* row = &logits[i * width];
+    const double largest = *std::max_element(row, row + width);
+    double total = 0;
+    for (size_t v = 0; v < width; ++v) total += std::exp(row[v] - largest);
+    sum += largest + std::log(total) - row[text[i + 1]];
+  }
+  return std::exp(sum / static_cast<double>(text.size() - 1));
+}
+
+// A decoder on both: the tokens that it generates, and the perplexity of a text that it draws itself on the CPU.
+std::string check_decoder(const Model& cpu, const Model& cuda, const std::vector<int32_t>& prompt) {
+  GenerationOptions options;
+  options.max_new_tokens = 32;
+  Session on_cpu(cpu), on_cuda(cuda);
+  const bool same = generate(on_cuda, {prompt}, options) == generate(on_cpu, {prompt}, options);
+  options.max_new_tokens = std::min<size_t>(256, cpu.max_tokens() - prompt.size());
+  options.sampling.temperature = 1;
+  const std::vector<int32_t> text = generate(on_cpu, {prompt}, options).at(0);
+  return message(", \"same_tokens\": ", same ? "true" : "false", ", \"perplexity_on_cpu\": ", perplexity(cpu, text),
+                 ", \"perplexity\": ", perplexity(cuda, text));
+}
+
 std::string check_artifact(const MakeExecutor& on_device, const std::string& path) {
   const Model cpu = Model::open(path, Device::cpu);
   const Model cuda = Model::open(path, on_device);
@@ -144,14 +176,7 @@ std::string check_artifact(const MakeExecutor& on_device, const std::string& pat
   const TokenBatch batch = random_tokens(cpu, 3, length, 5);
   std::string text = message("{\"file\": \"", std::filesystem::path(path).filename().string(), "\", ",
                              difference(outputs_of(cuda, batch), outputs_of(cpu, batch)).text());
-  if (is_generator(cpu.program())) {
-    const std::vector<int32_t> prompt(batch.ids.begin(), batch.ids.begin() + 16);
-    GenerationOptions options;
-    options.max_new_tokens = 32;
-    Session on_cpu(cpu), on_cuda(cuda);
-    const bool same = generate(on_cuda, {prompt}, options) == generate(on_cpu, {prompt}, options);
-    text += message(", \"same_tokens\": ", same ? "true" : "false");
-  }
+  if (is_generator(cpu.program())) text += check_decoder(cpu, cuda, {batch.ids.begin(), batch.ids.begin() + 16});
   return text + "}";
 }
 
@@ -286,8 +311,8 @@ std::string time_encoders(const MakeExecutor& on_device, const DeviceCheck& chec
 
 }  // namespace
 
-void check_device(const std::shared_ptr<cuda::Device>& device, const DeviceCheck& check) {
-  Report report;
+void check_device(const std::shared_ptr<cuda::Device>& device, const DeviceCheck& check, std::ostream& out) {
+  Report report(out);
   const MakeExecutor on_device = executor_on(device);
   const cuda::DeviceFacts& facts = device->facts();
   report.add("device", message("{\"name\": \"", facts.name, "\", \"compute_capability\": \"", facts.major, ".",

@@ -1,6 +1,7 @@
 #pragma once
 // What only a device can show: that its kernels give what the CPU's give, and how fast they are.
 
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ struct DeviceCheck {
   uint32_t checked_layer = 4096;       // outputs and inputs of the largest layer that is compared with the CPU
   uint32_t timed_layer = 16384;        // 256 MB of int8, 128 MB of int4: more than the caches hold
   size_t copied_bytes = size_t{1} << 30;
-  std::vector<LlamaShape> decoders = {kLlama1B, kLlama8B};
+  std::vector<LlamaShape> decoders = {kSmolLM2, kLlama1B, kLlama8B};
   std::vector<size_t> batches = {1, 8, 16, 32};
   size_t prompt = 512;
   size_t new_tokens = 48;
@@ -26,7 +27,7 @@ struct DeviceCheck {
   int runs = 30;  // of an encoder; the median counts
 };
 
-/// Writes one JSON object to standard output, member by member.
-void check_device(const std::shared_ptr<cuda::Device>& device, const DeviceCheck& check);
+/// Writes one JSON object, member by member, so that what was measured is not lost when the device is.
+void check_device(const std::shared_ptr<cuda::Device>& device, const DeviceCheck& check, std::ostream& out);
 
 }  // namespace lathe::experiments

@@ -13,6 +13,7 @@ struct LlamaShape {
   std::string name;
   uint32_t layers, width, heads, kv_heads, hidden, vocabulary;
 };
+inline const LlamaShape kSmolLM2 = {"SmolLM2-shaped 135 M", 30, 576, 9, 3, 1536, 49152};
 inline const LlamaShape kLlama1B = {"Llama-shaped 1 B", 16, 2048, 32, 8, 8192, 128256};
 inline const LlamaShape kLlama8B = {"Llama-shaped 8 B", 32, 4096, 32, 8, 14336, 128256};
 

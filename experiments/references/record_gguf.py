@@ -4,7 +4,7 @@
     pip install gguf numpy safetensors
     python experiments/references/record_gguf.py tests/data/gguf
 
-blocks.safetensors: for each type TYPE.blocks (bytes) and TYPE.values (what they decode to); for the types that are
+blocks.safetensors and small_blocks.safetensors: for each type TYPE.blocks (bytes) and TYPE.values (what they decode to); for the types that are
 written, encode.values and encode.TYPE (bytes). tiny-llama.gguf, and tiny-llama.safetensors: the same model under the
 names and in the row order of Hugging Face, with quantized tensors as they decode.
 """
@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 # Bytes of a block where f16 scales stand.
 SCALES = {Type.F16: [], Type.BF16: [], Type.Q4_0: [0], Type.Q4_1: [0, 2], Type.Q5_0: [0], Type.Q5_1: [0, 2],
           Type.Q8_0: [0], Type.Q4_K: [0, 2], Type.Q5_K: [0, 2], Type.Q6_K: [208]}
+SMALL_SCALES = {Type.Q2_K: [80, 82], Type.Q3_K: [108], Type.IQ4_NL: [0], Type.IQ4_XS: [0], Type.MXFP4: []}
 BLOCKS = 3
 HEADS, KV_HEADS, WIDTH, HIDDEN, NEURONS, TOKENS = 4, 2, 8, 32, 64, 40
 
@@ -48,6 +49,19 @@ def record_blocks(folder: Path, random: np.random.Generator) -> None:
     for kind in (Type.F16, Type.Q8_0, Type.Q4_0):
         out[f"encode.{kind.name}"] = gguf.quants.quantize(values, kind).view(np.uint8).reshape(-1)
     save_file(out, folder / "blocks.safetensors")
+
+
+def record_small_blocks(folder: Path) -> None:
+    random, out = np.random.default_rng(11), {}
+    for kind, scales in SMALL_SCALES.items():
+        blocks = random.integers(0, 256, (BLOCKS, gguf.GGML_QUANT_SIZES[kind][1]), dtype=np.uint8)
+        for at in scales:
+            blocks[:, at:at + 2] = random.normal(0, 0.05, (BLOCKS, 1)).astype(np.float16).view(np.uint8)
+        if kind == Type.MXFP4:
+            blocks[:, 0] = [120, 2, 127]
+        out[f"{kind.name}.blocks"] = blocks.reshape(-1)
+        out[f"{kind.name}.values"] = gguf.quants.dequantize(blocks.reshape(-1), kind).astype(np.float32).reshape(-1)
+    save_file(out, folder / "small_blocks.safetensors")
 
 
 def permuted(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -107,6 +121,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     random = np.random.default_rng(7)
     record_blocks(folder, random)
+    record_small_blocks(folder)
     record_model(folder, random)
 
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include "formats/artifact/mapped_file.h"
 #include "formats/artifact/tensor.h"
+#include "formats/checkpoint.h"
 
 namespace lathe {
 
@@ -25,10 +25,15 @@ enum class GgufType : uint32_t {
   q5_0 = 6,
   q5_1 = 7,
   q8_0 = 8,
+  q2_k = 10,
+  q3_k = 11,
   q4_k = 12,
   q5_k = 13,
   q6_k = 14,
-  bf16 = 30
+  iq4_nl = 20,
+  iq4_xs = 23,
+  bf16 = 30,
+  mxfp4 = 39
 };
 
 struct GgufTypeTraits {
@@ -47,8 +52,9 @@ const GgufTypeTraits* find_gguf_traits(uint32_t type) noexcept;
 struct GgufTensor {
   std::string name;
   GgufType type = GgufType::f32;
-  Shape shape;  // row-major: outermost dimension first, the reverse of the file's order
-  Bytes bytes;  // into the mapped file
+  Shape shape;      // row-major: outermost dimension first, the reverse of the file's order
+  Bytes bytes;      // into the mapped file
+  size_t part = 0;  // the file that holds it, of a model in several
 };
 /// All numbers of the tensor, row-major.
 std::vector<float> decode(const GgufTensor& tensor);
@@ -64,18 +70,24 @@ std::string excerpt(const GgufValue& value);
 /// Everything is validated when it is opened. Immutable.
 class GgufFile {
  public:
-  /// Throws Error{no_input}; Error{malformed} naming file, key or tensor, offset, value and bound; Error{unsupported}
-  /// for versions, byte orders, split files and tensor types that are not read; Error{limit}.
+  /// Opens a file and, where it is the first of several parts, the others beside it: NAME-00001-of-00003.gguf and so
+  /// on. Throws Error{no_input} when one is missing; Error{malformed} naming file, key or tensor, offset, value and
+  /// bound; Error{unsupported} for versions, byte orders and tensor types that are not read; Error{limit};
+  /// Error{usage} for a part that is not the first.
   explicit GgufFile(const std::filesystem::path& path);
   GgufFile(const GgufFile&) = delete;
   GgufFile& operator=(const GgufFile&) = delete;
-  /// Reads bytes that outlive the file; `path` is its name for messages.
+  /// Reads bytes that outlive the file; `path` is its name for messages. Throws Error{unsupported} for one of several
+  /// parts.
   GgufFile(Bytes file, std::string_view path);
 
   static bool is_gguf(Bytes beginning) noexcept;
 
+  /// Of the first part, which has the metadata.
   const std::string& path() const { return path_; }
-  uint64_t bytes() const { return bytes_.size(); }
+  /// Of the part that holds the tensor.
+  const std::string& path_of(const GgufTensor& tensor) const;
+  std::vector<SourceFile> files() const;
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   /// Null when there is none of that name.
   const GgufTensor* find(std::string_view name) const;
@@ -97,16 +109,16 @@ class GgufFile {
   const std::vector<int64_t>& integers_or_none(std::string_view key) const;
 
  private:
-  void read();
+  void read(Bytes file);
+  void read_part(const std::filesystem::path& path, size_t part, uint64_t parts);
   const GgufValue* find_value(std::string_view key) const;
   const GgufValue& get(std::string_view key) const;
   [[noreturn]] void fail_value(std::string_view key, std::string_view expected) const;
 
-  std::optional<MappedFile> file_;
+  std::vector<MappedFile> parts_;
   std::string path_;
-  Bytes bytes_;
   std::map<std::string, GgufValue, std::less<>> values_;
-  std::vector<GgufTensor> tensors_;           // in the order of the file
+  std::vector<GgufTensor> tensors_;           // in the order of the files
   std::map<std::string_view, size_t> index_;  // into tensors_; the names are theirs
 };
 

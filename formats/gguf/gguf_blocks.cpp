@@ -7,6 +7,7 @@
 
 #include "formats/artifact/half.h"
 #include "formats/gguf/gguf.h"
+#include "formats/gguf/gguf_small_blocks.h"
 
 namespace lathe {
 namespace {
@@ -136,7 +137,7 @@ void decode_q6_k(const std::byte* data, size_t blocks, float* out) {
   }
 }
 
-constexpr std::array<GgufTypeTraits, 11> kTypes = {{
+constexpr std::array<GgufTypeTraits, 16> kTypes = {{
     {GgufType::f32, "F32", 1, 4, false, decode_f32},
     {GgufType::f16, "F16", 1, 2, false, decode_f16},
     {GgufType::q4_0, "Q4_0", 32, 18, true, decode_q4_0},
@@ -144,10 +145,15 @@ constexpr std::array<GgufTypeTraits, 11> kTypes = {{
     {GgufType::q5_0, "Q5_0", 32, 22, true, decode_q5_0},
     {GgufType::q5_1, "Q5_1", 32, 24, true, decode_q5_1},
     {GgufType::q8_0, "Q8_0", 32, 34, true, decode_q8_0},
+    {GgufType::q2_k, "Q2_K", 256, 84, true, detail::decode_q2_k},
+    {GgufType::q3_k, "Q3_K", 256, 110, true, detail::decode_q3_k},
     {GgufType::q4_k, "Q4_K", 256, 144, true, decode_q45_k<false>},
     {GgufType::q5_k, "Q5_K", 256, 176, true, decode_q45_k<true>},
     {GgufType::q6_k, "Q6_K", 256, 210, true, decode_q6_k},
+    {GgufType::iq4_nl, "IQ4_NL", 32, 18, true, detail::decode_iq4_nl},
+    {GgufType::iq4_xs, "IQ4_XS", 256, 136, true, detail::decode_iq4_xs},
     {GgufType::bf16, "BF16", 1, 2, false, decode_bf16},
+    {GgufType::mxfp4, "MXFP4", 32, 17, true, detail::decode_mxfp4},
 }};
 
 }  // namespace

@@ -51,7 +51,9 @@ void add_rope(const GgufFile& file, const GgufArchitectureRow& row, Json& config
   const std::string type_key = key_of(row, gguf_key::kRopeScaling);
   const std::string old_key = key_of(row, gguf_key::kOldRopeFactor);
   const std::string factor_key = key_of(row, gguf_key::kRopeFactor);
-  const std::string type = file.has(type_key) ? file.text(type_key) : file.has(old_key) ? "linear" : "none";
+  // A factor without a type is a linear one.
+  const bool has_factor = file.has(factor_key) || file.has(old_key);
+  const std::string type = file.has(type_key) ? file.text(type_key) : has_factor ? "linear" : "none";
   if (type == "none") return;
   Json scaling = Json::object({{"rope_type", type}});
   const std::string& key = file.has(factor_key) ? factor_key : old_key;

@@ -4,24 +4,12 @@
 #include <array>
 #include <cmath>
 
-#include "formats/artifact/half.h"
+#include "formats/gguf/gguf_encode_parts.h"
 
 namespace lathe {
 namespace {
 
-constexpr float kLargestHalf = 65504;
-constexpr float kScaleTolerance = 0x1p-11f;  // what rounding to half may do to the scale of a grid that is kept
-
-template <class T>
-void store(std::byte* out, T value) {
-  std::memcpy(out, &value, sizeof value);
-}
-
-uint16_t half_of(float value, const std::string& what) {
-  const uint16_t half = f32_to_f16(value);
-  if ((half & 0x7fffu) < 0x7c00u) return half;
-  fail(Errc::limit, message(what, ": ", value, " does not fit half precision, whose largest number is ", kLargestHalf));
-}
+using namespace detail;
 
 void encode_f32(const GgufRow& row, const std::string&, std::byte* out) {
   std::memcpy(out, row.values.data(), row.values.size_bytes());
@@ -33,16 +21,6 @@ void encode_f16(const GgufRow& row, const std::string& what, std::byte* out) {
 
 std::span<const float> block_of(const GgufRow& row, size_t block) {
   return row.values.subspan(block * kGgufBlock, kGgufBlock);
-}
-
-/// The number of the block with the largest magnitude, the first of equals.
-float largest_of(std::span<const float> values) {
-  return *std::max_element(values.begin(), values.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
-}
-
-bool keeps_scale(float scale, float tolerance) {
-  const float half = f16_to_f32(f32_to_f16(scale));
-  return std::isfinite(half) && std::abs(half - scale) <= tolerance * std::abs(scale);
 }
 
 bool keeps_q8_0(const GgufRow& row) {
@@ -69,16 +47,8 @@ void encode_q8_0(const GgufRow& row, const std::string& what, std::byte* out) {
   }
 }
 
-bool keeps_q4_0(const GgufRow& row) {
-  if (row.integers.empty()) return false;
-  const bool fits = std::all_of(row.integers.begin(), row.integers.end(), [](int v) { return v >= -8 && v <= 7; });
-  return fits && std::all_of(row.multipliers.begin(), row.multipliers.end(), [&](int multiplier) {
-           return keeps_scale(row.scale * static_cast<float>(multiplier), kScaleTolerance);
-         });
-}
-
 void encode_q4_0(const GgufRow& row, const std::string& what, std::byte* out) {
-  const bool is_kept = keeps_q4_0(row);
+  const bool is_kept = keeps_grid(row, -8, 7);
   for (size_t block = 0; block < row.values.size() / kGgufBlock; ++block, out += 18) {
     const std::span<const float> values = block_of(row, block);
     const float scale = is_kept ? row.scale * static_cast<float>(row.multipliers[block]) : largest_of(values) / -8;
@@ -98,10 +68,12 @@ struct Encoder {
   GgufType type;
   void (*encode)(const GgufRow& row, const std::string& what, std::byte* out);
 };
-constexpr std::array<Encoder, 4> kEncoders = {{{GgufType::f32, encode_f32},
+constexpr std::array<Encoder, 6> kEncoders = {{{GgufType::f32, encode_f32},
                                                {GgufType::f16, encode_f16},
                                                {GgufType::q8_0, encode_q8_0},
-                                               {GgufType::q4_0, encode_q4_0}}};
+                                               {GgufType::q4_0, encode_q4_0},
+                                               {GgufType::q4_k, encode_q4_k},
+                                               {GgufType::q6_k, encode_q6_k}}};
 
 const Encoder* find_encoder(GgufType type) {
   const auto found = std::find_if(kEncoders.begin(), kEncoders.end(), [&](const Encoder& e) { return e.type == type; });
@@ -109,6 +81,18 @@ const Encoder* find_encoder(GgufType type) {
 }
 
 }  // namespace
+
+float detail::largest_of(std::span<const float> values) {
+  return *std::max_element(values.begin(), values.end(), [](float a, float b) { return std::abs(a) < std::abs(b); });
+}
+
+bool detail::keeps_grid(const GgufRow& row, int low, int high) {
+  if (row.integers.empty()) return false;
+  const bool fits = std::all_of(row.integers.begin(), row.integers.end(), [&](int v) { return v >= low && v <= high; });
+  return fits && std::all_of(row.multipliers.begin(), row.multipliers.end(), [&](int multiplier) {
+           return multiplier <= 63 && keeps_scale(row.scale * static_cast<float>(multiplier), kScaleTolerance);
+         });
+}
 
 bool is_gguf_writable(GgufType type) { return find_encoder(type) != nullptr; }
 

@@ -8,7 +8,7 @@
 
 namespace lathe {
 
-inline constexpr uint64_t kGgufBlock = 32;  // numbers in a block of the quantized types that are written
+inline constexpr uint64_t kGgufBlock = 32;  // numbers that share a scale in Q8_0 and Q4_0, and a multiplier in a grid
 
 /// A row of a tensor. Where it lies on a grid, that is given too: values[i] = scale * multipliers[i / 32] *
 /// integers[i]. A type that can hold the grid keeps it, and so everything that was done to find it; otherwise the
@@ -20,7 +20,7 @@ struct GgufRow {
   float scale = 0;
 };
 
-/// Types that can be written: F32, F16, Q8_0, Q4_0.
+/// Types that can be written: F32, F16, Q8_0, Q4_0, Q4_K, Q6_K.
 bool is_gguf_writable(GgufType type);
 /// Bytes of a row of that many numbers, which must be a multiple of the type's block.
 uint64_t gguf_row_bytes(GgufType type, uint64_t values);

@@ -34,7 +34,7 @@ class PlainTensors : public Checkpoint {
     const auto found = views_.find(name);
     if (found != views_.end()) file_->release(found->second.bytes);
   }
-  std::vector<SourceFile> files() const override { return {{file_->path(), file_->bytes()}}; }
+  std::vector<SourceFile> files() const override { return file_->files(); }
   std::string where(std::string_view) const override { return file_->path(); }
 
  private:
@@ -70,7 +70,7 @@ void decode_rows(const GgufFile& file, const GgufTensor& tensor, const RowPlace&
 }
 
 [[noreturn]] void fail_shape(const GgufFile& file, const GgufTensor& tensor, std::string_view expected) {
-  fail(Errc::malformed, message(file.path(), ": tensor ", printable(tensor.name), " has shape ",
+  fail(Errc::malformed, message(file.path_of(tensor), ": tensor ", printable(tensor.name), " has shape ",
                                 shape_text(tensor.shape), ", expected ", expected));
 }
 
@@ -119,8 +119,8 @@ class ModelReader {
   void add(const GgufTensor& tensor) {
     const std::optional<GgufPlace> place = find_gguf_name(row_, tensor.name);
     if (!place.has_value() || place->layer >= shapes_.layers) {
-      fail(Errc::malformed, message(file_->path(), ": tensor ", printable(tensor.name), " is not part of a ", row_.name,
-                                    " of ", shapes_.layers, " layers"));
+      fail(Errc::malformed, message(file_->path_of(tensor), ": tensor ", printable(tensor.name), " is not part of a ",
+                                    row_.name, " of ", shapes_.layers, " layers"));
     }
     const GgufTypeTraits& traits = gguf_traits(tensor.type);
     if (traits.quantized) ++quantized_[traits.name];
@@ -138,7 +138,7 @@ class ModelReader {
     auto write = [file = file_, tensor = &tensor, place = row_place(tensor, layout)](float* out) {
       decode_rows(*file, *tensor, place, out);
     };
-    return {std::move(shape), std::move(write), file_->path()};
+    return {std::move(shape), std::move(write), file_->path_of(tensor)};
   }
 
   RowPlace row_place(const GgufTensor& tensor, GgufLayout layout) const {

@@ -21,11 +21,23 @@ struct OtherType {
   uint32_t number;
   const char* name;
 };
-constexpr std::array<OtherType, 22> kOtherTypes = {
-    {{9, "Q8_1"},     {10, "Q2_K"},  {11, "Q3_K"},   {15, "Q8_K"},  {16, "IQ2_XXS"}, {17, "IQ2_XS"},
-     {18, "IQ3_XXS"}, {19, "IQ1_S"}, {20, "IQ4_NL"}, {21, "IQ3_S"}, {22, "IQ2_S"},   {23, "IQ4_XS"},
-     {24, "I8"},      {25, "I16"},   {26, "I32"},    {27, "I64"},   {28, "F64"},     {29, "IQ1_M"},
-     {34, "TQ1_0"},   {35, "TQ2_0"}, {39, "MXFP4"},  {40, "NVFP4"}}};
+constexpr std::array<OtherType, 17> kOtherTypes = {{{9, "Q8_1"},
+                                                    {15, "Q8_K"},
+                                                    {16, "IQ2_XXS"},
+                                                    {17, "IQ2_XS"},
+                                                    {18, "IQ3_XXS"},
+                                                    {19, "IQ1_S"},
+                                                    {21, "IQ3_S"},
+                                                    {22, "IQ2_S"},
+                                                    {24, "I8"},
+                                                    {25, "I16"},
+                                                    {26, "I32"},
+                                                    {27, "I64"},
+                                                    {28, "F64"},
+                                                    {29, "IQ1_M"},
+                                                    {34, "TQ1_0"},
+                                                    {35, "TQ2_0"},
+                                                    {40, "NVFP4"}}};
 
 template <class T>
 GgufValue as_value(T value) {
@@ -45,7 +57,6 @@ class Parser {
   GgufContents run() {
     read_header();
     for (uint64_t i = 0; i < pair_count_; ++i) read_pair();
-    check_split();
     read_tensors();
     place_data();
     return std::move(contents_);
@@ -217,15 +228,6 @@ class Parser {
               at);
     }
     alignment_ = number;
-  }
-
-  void check_split() const {
-    const auto found = contents_.values.find("split.count");
-    if (found == contents_.values.end()) return;
-    const auto* count = std::get_if<uint64_t>(&found->second);
-    if (count != nullptr && *count <= 1) return;
-    fail(Errc::unsupported, message(reader_.file(), ": key split.count is ", excerpt(found->second),
-                                    ": files in several parts are not read, merge them first"));
   }
 
   void read_tensors() {

@@ -40,11 +40,26 @@ bool begins_as_gguf(const path& file) {
   return stream && GgufFile::is_gguf(std::as_bytes(std::span(magic)));
 }
 
-// Sorted, so that a message does not depend on the order of the folder.
+// A part of a model after the first: NAME-00002-of-00003.gguf.
+bool is_later_part(const path& file) {
+  const std::string stem = file.stem().string();
+  constexpr std::string_view kFirst = "-00001-of-00000";
+  if (stem.size() < kFirst.size()) return false;
+  const std::string_view ending = std::string_view(stem).substr(stem.size() - kFirst.size());
+  const auto is_number = [&](size_t at) {
+    const std::string_view digits = ending.substr(at, 5);
+    return std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  return ending[0] == '-' && ending.substr(6, 4) == "-of-" && is_number(1) && is_number(10) &&
+         ending.substr(1, 5) != kFirst.substr(1, 5);
+}
+
+// Without the later parts of models in several. Sorted, so that a message does not depend on the order of the folder.
 std::vector<path> gguf_files(const path& folder) {
   std::vector<path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().extension() == ".gguf") files.push_back(entry.path());
+    if (!entry.is_regular_file() || entry.path().extension() != ".gguf" || is_later_part(entry.path())) continue;
+    files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   return files;

@@ -1,6 +1,7 @@
 #include "formats/huggingface/hf_source.h"
 
 #include "formats/huggingface/hf_tokenizer.h"
+#include "formats/text.h"
 
 namespace lathe {
 namespace {
@@ -16,7 +17,18 @@ class HfSource : public Source {
   }
   const ConfigFile& config() const override { return config_; }
   std::shared_ptr<const Checkpoint> checkpoint() const override { return open_checkpoint(folder_); }
-  TokenizerSpec tokenizer() const override { return read_hf_tokenizer(folder_); }
+  TokenizerSpec tokenizer() const override {
+    tokenizer_notes_.clear();
+    TokenizerSpec spec = read_hf_tokenizer(folder_, tokenizer_notes_);
+    const std::optional<SentenceTransformer> encoder = sentence_transformer();
+    if (encoder && !encoder->default_prompt.empty()) {
+      spec.text_prefix = encoder->default_prompt;
+      tokenizer_notes_.push_back(message("the prompt \"", printable(spec.text_prefix), "\" goes before every text, as ",
+                                         "config_sentence_transformers.json says"));
+    }
+    return spec;
+  }
+  std::vector<std::string> notes() const override { return tokenizer_notes_; }
   std::optional<SentenceTransformer> sentence_transformer() const override {
     return read_sentence_transformer(folder_);
   }
@@ -24,6 +36,7 @@ class HfSource : public Source {
  private:
   std::filesystem::path folder_;
   ConfigFile config_;
+  mutable std::vector<std::string> tokenizer_notes_;  // of the last reading
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "formats/artifact/mapped_file.h"
 #include "formats/bpe_tokenizer.h"
 #include "formats/huggingface/hf_tokenizer_config.h"
+#include "formats/huggingface/hf_tokenizer_overrides.h"
 #include "formats/huggingface/sentence_transformers.h"
 #include "formats/huggingface/vocabulary.h"
 #include "formats/json.h"
@@ -81,7 +82,7 @@ bool is_present(const path& file) {
 
 }  // namespace
 
-TokenizerSpec read_hf_tokenizer(const path& model_folder) {
+TokenizerSpec read_hf_tokenizer(const path& model_folder, std::vector<std::string>& notes) {
   const TokenizerConfig config = detail::read_tokenizer_config(model_folder);
   const path json = model_folder / "tokenizer.json";
   const path vocab = model_folder / "vocab.txt";
@@ -89,6 +90,8 @@ TokenizerSpec read_hf_tokenizer(const path& model_folder) {
   if (is_present(json)) {
     const MappedFile file(json);
     spec = parse_tokenizer_json(text_of(file), file.path());
+    detail::apply_bert_class(model_folder, config, spec, notes);
+    detail::apply_prefix_space(config, spec);
   } else if (is_present(vocab)) {
     const MappedFile file(vocab);
     spec = parse_vocab_txt(text_of(file), file.path(), options_from(config));
@@ -99,6 +102,7 @@ TokenizerSpec read_hf_tokenizer(const path& model_folder) {
          message(model_folder.string(),
                  " has no tokenizer, expected tokenizer.json or vocab.txt or vocab.json with merges.txt"));
   }
+  detail::add_tokens_beside(model_folder, config, spec);
   if (spec.kind == TokenizerKind::byte_bpe) {
     detail::finish_byte_bpe(model_folder, config, spec);
     spec.max_length = max_length(model_folder, config, kAnyLength);
@@ -109,6 +113,11 @@ TokenizerSpec read_hf_tokenizer(const path& model_folder) {
   spec.max_length = max_length(model_folder, config, kBert);
   spec.lowercase = spec.lowercase || lowers_case_first(model_folder);
   return spec;
+}
+
+TokenizerSpec read_hf_tokenizer(const path& model_folder) {
+  std::vector<std::string> notes;
+  return read_hf_tokenizer(model_folder, notes);
 }
 
 TokenizerSpec parse_vocab_txt(std::string_view text, std::string_view path, const WordPieceOptions& options) {

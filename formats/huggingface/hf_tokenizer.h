@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "formats/artifact/tokenizer/tokenizer_spec.h"
 
@@ -20,6 +22,9 @@ namespace lathe {
 /// Error{no_input} when there is no such file; Error{unsupported} naming a model, normalizer, pre-tokenizer, expression
 /// or post-processor that is not handled; Error{malformed} for ids that are not 0..n-1 each once, or a special token or
 /// a part of a merge that is not in the vocabulary; Error{limit} beyond kMaxVocabulary or kMaxTokenBytes.
+/// Where the folder's files contradict each other, what transformers takes is taken and said in `notes`, or the error
+/// names both files; tokens that stand beside the tokenizer are added (hf_tokenizer_overrides.h).
+TokenizerSpec read_hf_tokenizer(const std::filesystem::path& model_folder, std::vector<std::string>& notes);
 TokenizerSpec read_hf_tokenizer(const std::filesystem::path& model_folder);
 
 inline constexpr uint64_t kMaxVocabulary = uint64_t{1} << 24;

@@ -58,23 +58,6 @@ void read_merges_txt(const path& file, const Vocabulary& vocabulary, TokenizerSp
   }
 }
 
-/// added_tokens_decoder: {"50256": {"content": ...}}.
-void read_added_decoder(const TokenizerConfig& config, Vocabulary& vocabulary, TokenizerSpec& spec) {
-  const Json* decoder = config.find("added_tokens_decoder");
-  if (decoder == nullptr) return;
-  const std::string subject = config.subject("added_tokens_decoder");
-  for (const Json::Member& member : decoder->members(subject)) {
-    const Part token{&member.value, message(subject, ": ", printable(member.key))};
-    const bool is_number =
-        !member.key.empty() && member.key.size() <= 9 &&
-        std::all_of(member.key.begin(), member.key.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (!is_number) fail(Errc::malformed, message(token.subject, " is no id"));
-    AddedToken added = read_added_token(token, static_cast<uint32_t>(std::stoul(member.key)));
-    vocabulary.add_again(added.id, added.content);
-    spec.added_tokens.push_back(std::move(added));
-  }
-}
-
 std::optional<uint32_t> id_of(const TokenizerSpec& spec, std::string_view content) {
   for (const AddedToken& token : spec.added_tokens) {
     if (token.content == content) return token.id;
@@ -146,10 +129,9 @@ TokenizerSpec read_vocab_and_merges(const path& folder, const TokenizerConfig& c
   const Json json = read_json_file(vocab);
   read_vocab({&json, vocab.string()}, vocabulary);
   read_merges_txt(folder / "merges.txt", vocabulary, spec);
-  read_added_decoder(config, vocabulary, spec);
   constexpr std::string_view kEndOfText = "<|endoftext|>";  // of both classes, where no file names another
   const auto end = vocabulary.find(config.token("eos_token", kEndOfText));
-  if (spec.added_tokens.empty() && end) {
+  if (end) {
     spec.added_tokens.push_back({.id = *end, .content = config.token("eos_token", kEndOfText)});
   }
   spec.vocabulary = vocabulary.dense();

@@ -65,6 +65,29 @@ path module_folder(const path& folder, const Json& module, std::string_view subj
   return folder / name;
 }
 
+/// prompts[default_prompt_name]; empty where no prompt is the default.
+std::string read_default_prompt(const path& file) {
+  const std::optional<Json> config = find_json_file(file);
+  const Json* name = config ? config->find("default_prompt_name") : nullptr;
+  if (name == nullptr || name->is_null()) return {};
+  const std::string subject = message(file.string(), ": default_prompt_name");
+  const std::string& key = name->as_string(subject);
+  const std::string prompts = message(file.string(), ": prompts");
+  const Json& all = config->at("prompts", file.string());
+  static_cast<void>(all.members(prompts));  // an object
+  const Json* prompt = all.find(key);
+  if (prompt == nullptr) fail(Errc::malformed, message(subject, " is \"", printable(key), "\", which prompts lacks"));
+  return prompt->as_string(prompts);
+}
+
+void check_prompt_is_pooled(const path& file) {
+  const Json config = read_json_file(file);
+  const Json* included = config.find("include_prompt");
+  const std::string subject = message(file.string(), ": include_prompt");
+  if (included == nullptr || included->is_null() || included->as_bool(subject)) return;
+  fail(Errc::unsupported, message(subject, " is false, supported with a default prompt is true"));
+}
+
 }  // namespace
 
 std::optional<uint32_t> read_max_seq_length(const path& folder) {
@@ -90,6 +113,7 @@ std::optional<SentenceTransformer> read_sentence_transformer(const path& folder)
   if (!root) return std::nullopt;
   const Json::Array& modules = root->items(file.string());
   SentenceTransformer result;
+  result.default_prompt = read_default_prompt(folder / "config_sentence_transformers.json");
   constexpr std::array<std::string_view, 3> kChain = {"Transformer", "Pooling", "Normalize"};
   for (size_t i = 0; i < modules.size(); ++i) {
     const std::string subject = message(file.string(), ": module ", i);
@@ -104,6 +128,7 @@ std::optional<SentenceTransformer> read_sentence_transformer(const path& folder)
                                       ", supported is beside modules.json"));
     }
     if (i == 1) result.pooling = read_pooling(module / "config.json");
+    if (i == 1 && !result.default_prompt.empty()) check_prompt_is_pooled(module / "config.json");
     result.normalize = i == 2;
   }
   if (modules.size() < 2) fail(Errc::unsupported, message(file.string(), ": no Pooling module after the Transformer"));

@@ -59,4 +59,14 @@ std::vector<Step> merge_steps(const std::vector<Step>& steps, const std::vector<
   return merged;
 }
 
+void mark_ropes_before_attention(std::vector<Step>& steps, const std::vector<size_t>& readers) {
+  for (size_t i = 0; i + 2 < steps.size(); ++i) {
+    const Step& attention = steps[i + 2];
+    steps[i].leads_to_attention =
+        std::holds_alternative<RopeStep>(steps[i].kind) && std::holds_alternative<RopeStep>(steps[i + 1].kind) &&
+        std::holds_alternative<AttentionStep>(attention.kind) && attention.inputs[0] == steps[i].output &&
+        attention.inputs[1] == steps[i + 1].output && readers[steps[i + 1].output] == 1;
+  }
+}
+
 }  // namespace lathe::cuda

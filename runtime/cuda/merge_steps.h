@@ -12,4 +12,7 @@ namespace lathe::cuda {
 /// results stay. `readers` says how often each value is read; outputs of the program count twice.
 std::vector<Step> merge_steps(const std::vector<Step>& steps, const std::vector<size_t>& readers);
 
+/// Notes the ropes of queries which, with the next two steps, are one launch where keys go into a cache.
+void mark_ropes_before_attention(std::vector<Step>& steps, const std::vector<size_t>& readers);
+
 }  // namespace lathe::cuda

@@ -197,7 +197,9 @@ Plan make_plan(const Program& program, const WeightStore& weights) {
   for (const FusedOp& fused : fuse_ops(program)) {
     std::visit([&](const auto& kind) { add_op(draft, fused, kind); }, fused.op->attributes);
   }
-  draft.plan.steps = merge_steps(draft.plan.steps, count_readers(program));
+  const std::vector<size_t> readers = count_readers(program);
+  draft.plan.steps = merge_steps(draft.plan.steps, readers);
+  mark_ropes_before_attention(draft.plan.steps, readers);
   draft.plan.rowwise_from = end_of_all_mixing(draft.plan.steps);
   place_values(program, draft.plan);
   return std::move(draft.plan);

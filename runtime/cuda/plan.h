@@ -84,6 +84,8 @@ struct Step {
   uint32_t output = kNone;                                 // a value
   RowKind rows = RowKind::tokens;                          // how many rows it works on
   std::optional<InputBits> rounds = {};                    // also rounds its output into the quantized rows
+  /// A rope of queries, after which come that of the keys and the attention that alone reads both.
+  bool leads_to_attention = false;
 };
 
 /// The memories that values lie in: one for each kind of rows, and one for values of tokens that come after all

@@ -102,10 +102,14 @@ void run_kind(const NormalizeStep& normalize, const Step&, const PlanRun& run, c
   launch<Normalize>(run.queue, row_grid(o.rows), {o.a, o.rows, o.in, normalize.epsilon, o.y});
 }
 
+RopeArgs rope_args(const RopeStep& rope, const PlanRun& run, const Operands& o) {
+  const uint32_t neighbours = rope.order == RopePairs::neighbours ? 1 : 0;
+  return {o.a, rope.frequencies, run.info.positions, o.rows, rope.heads, o.in / rope.heads, rope.pairs, neighbours,
+          o.y};
+}
+
 void run_kind(const RopeStep& rope, const Step&, const PlanRun& run, const Operands& o) {
-  const RopeArgs args{o.a,        rope.frequencies,  run.info.positions, o.rows,
-                      rope.heads, o.in / rope.heads, rope.pairs,         rope.order == RopePairs::neighbours ? 1u : 0u,
-                      o.y};
+  const RopeArgs args = rope_args(rope, run, o);
   launch<Rope>(run.queue, {o.rows}, args, Rope::shared_bytes(args));
 }
 
@@ -135,16 +139,25 @@ AttentionArgs attention_args(const AttentionStep& attention, const Step& step, c
   return args;
 }
 
+StoreKeysArgs store_args(const AttentionArgs& args) {
+  return {args.sequences, args.keys, args.kv_heads, args.head_width};
+}
+
+// A warp for each of so many heads of each token.
+Grid head_grid(size_t heads, const PlanRun& run) {
+  return {blocks_for(heads, kWarpsOfBlock), static_cast<unsigned>(run.longest),
+          static_cast<unsigned>(count_of(run.counts, RowKind::sequences))};
+}
+
+// Attention over keys that are where they should be.
 template <KeySource source>
-void run_attention(const AttentionArgs& args, const PlanRun& run) {
+void attend(const AttentionArgs& args, const PlanRun& run) {
   const auto sequences = args.sequences.sequences;
   const unsigned shared = attention_shared_bytes(args.head_width);
   const Grid each_query{blocks_for(run.longest, kQueriesOfBlock), args.heads, sequences};
   if constexpr (source == KeySource::batch) {
     launch<Attention<source>>(run.queue, each_query, args, shared);
   } else {
-    launch<StoreKeys<source>>(run.queue, {static_cast<unsigned>(run.longest), args.kv_heads, sequences},
-                              {args.sequences, args.keys, args.kv_heads, args.head_width});
     if (run.longest > 1) return launch<Attention<source>>(run.queue, each_query, args, shared);
     const unsigned tiles = blocks_for(args.heads / args.kv_heads, kQueriesOfBlock);
     launch<SplitAttention<source>>(run.queue, {args.splits, args.kv_heads * tiles, sequences}, args, shared);
@@ -152,17 +165,49 @@ void run_attention(const AttentionArgs& args, const PlanRun& run) {
   }
 }
 
+template <KeySource source>
+void store_and_attend(const AttentionArgs& args, const PlanRun& run) {
+  launch<StoreKeys<source>>(run.queue, head_grid(2 * args.kv_heads, run), store_args(args));
+  attend<source>(args, run);
+}
+
 void run_kind(const AttentionStep& attention, const Step& step, const PlanRun& run, const Operands& o) {
   const AttentionArgs args = attention_args(attention, step, run, o);
-  if (run.cache == nullptr) return run_attention<KeySource::batch>(args, run);
-  if (run.cache->source() == KeySource::cache_f16) return run_attention<KeySource::cache_f16>(args, run);
-  run_attention<KeySource::cache_int8>(args, run);
+  if (run.cache == nullptr) return attend<KeySource::batch>(args, run);
+  if (run.cache->source() == KeySource::cache_f16) return store_and_attend<KeySource::cache_f16>(args, run);
+  store_and_attend<KeySource::cache_int8>(args, run);
+}
+
+template <KeySource source>
+void turn_store_and_attend(const RopeArgs& q, const RopeArgs& k, const AttentionArgs& attention, const PlanRun& run) {
+  const RopeAndStoreArgs args{q, k, store_args(attention)};
+  launch<RopeAndStore<source>>(run.queue, head_grid(q.heads + 2 * k.heads, run), args,
+                               RopeAndStore<source>::shared_bytes(args));
+  attend<source>(attention, run);
+}
+
+// The ropes of queries and keys and the attention over a cache, which begin at step `at`.
+void run_roped_attention(size_t at, const PlanRun& run) {
+  const Step* steps = &run.plan.steps[at];
+  const auto rope = [&](const Step& step) {
+    return rope_args(std::get<RopeStep>(step.kind), run, operands_of(step, run));
+  };
+  const AttentionArgs attention =
+      attention_args(std::get<AttentionStep>(steps[2].kind), steps[2], run, operands_of(steps[2], run));
+  if (run.cache->source() == KeySource::cache_f16) {
+    return turn_store_and_attend<KeySource::cache_f16>(rope(steps[0]), rope(steps[1]), attention, run);
+  }
+  turn_store_and_attend<KeySource::cache_int8>(rope(steps[0]), rope(steps[1]), attention, run);
 }
 
 }  // namespace
 
 size_t run_steps_at(size_t at, const PlanRun& run) {
   const std::vector<Step>& steps = run.plan.steps;
+  if (steps[at].leads_to_attention && run.cache != nullptr) {
+    run_roped_attention(at, run);
+    return 3;
+  }
   std::vector<IntegerLinearArgs> layers;
   for (size_t i = at; i < steps.size() && layers.size() < kMostSideBySide; ++i) {
     const auto* linear = std::get_if<LinearStep>(&steps[i].kind);

@@ -102,6 +102,8 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, size_t max_length)
   std::vector<int32_t> ids;
   if (has_begin_) ids.push_back(static_cast<int32_t>(spec_->begin_id));
   const size_t limit = max_length - size_t{has_end_};
+  std::string prefixed;
+  if (!spec_->text_prefix.empty()) text = prefixed.append(spec_->text_prefix).append(text);
   append_text(all_, text, limit, ids);
   ids.resize(std::min(ids.size(), limit));
   if (has_end_) ids.push_back(static_cast<int32_t>(spec_->end_id));

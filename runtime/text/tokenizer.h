@@ -26,7 +26,7 @@ class Tokenizer {
   /// range.
   explicit Tokenizer(TokenizerSpec spec);
 
-  /// The ids of [CLS] text [SEP], or of byte-level BPE with the begin token where spec().add_begin: at most
+  /// The ids of [CLS] text [SEP], with spec().text_prefix before the text, or of byte-level BPE with the begin token where spec().add_begin: at most
   /// `max_length` of them (at least as many as there are begin and end tokens, else Error{usage}), of which those at
   /// the end of the text are cut. Added tokens in the text are found. Any bytes are accepted; what is not UTF-8 is read
   /// as U+FFFD.

@@ -58,6 +58,7 @@ THIRD_PARTY = (
     (r"linux/(audit|filter|seccomp)\.h", ("formats/hdf5/worker/confine.cpp",)),
     (r"Eigen/.*", ("compress/methods/linalg.h", "compress/methods/linalg.cpp")),
     (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
+    (r"re2/.*", ("compress/pipeline/layer_pattern.cpp",)),
     (r"cuda_runtime\.h", ("runtime/cuda/module/",)),
     (r"boost/context/.*", ("tests/runtime/cuda/host/",)),
     (r"sanitizer/.*", ("tests/runtime/cuda/host/block_run.cpp",)),

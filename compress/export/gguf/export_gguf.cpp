@@ -16,9 +16,24 @@ struct TypeRow {
   GgufType linear;
   GgufType table;  // token table and head
 };
-constexpr EnumTable<TypeRow, 3> kTypes = {{{GgufExportType::f16, 1, GgufType::f16, GgufType::f16},
+constexpr EnumTable<TypeRow, 5> kTypes = {{{GgufExportType::f16, 1, GgufType::f16, GgufType::f16},
                                            {GgufExportType::q8_0, 7, GgufType::q8_0, GgufType::q8_0},
-                                           {GgufExportType::q4_0, 2, GgufType::q4_0, GgufType::q8_0}}};
+                                           {GgufExportType::q4_0, 2, GgufType::q4_0, GgufType::q8_0},
+                                           {GgufExportType::q4_k, 14, GgufType::q4_k, GgufType::q6_k},
+                                           {GgufExportType::q6_k, 18, GgufType::q6_k, GgufType::q6_k}}};
+
+/// What takes the place of a type where rows are no multiple of its block.
+struct Fallback {
+  GgufType type, instead;
+};
+constexpr Fallback kFallbacks[] = {{GgufType::q4_k, GgufType::q4_0}, {GgufType::q6_k, GgufType::q8_0}};
+
+GgufType fallback_of(GgufType type) {
+  for (const Fallback& row : kFallbacks) {
+    if (row.type == type) return row.instead;
+  }
+  return GgufType::f16;
+}
 
 GgufType wanted_type(const GgufWeight& weight, const TypeRow& types) {
   if (weight.is_vector() || weight.name == "position_embd.weight") return GgufType::f32;
@@ -43,6 +58,15 @@ std::string note_of_window(const GgufProgram& program) {
                  "for longer texts");
 }
 
+/// Rows that are no multiple of a block, and the type that was taken instead.
+struct Unfit {
+  uint64_t columns = 0;
+  uint64_t block = 0;
+  GgufType type = GgufType::f16;
+
+  auto operator<=>(const Unfit&) const = default;
+};
+
 class Exporter {
  public:
   Exporter(const GgufProgram& program, uint64_t head_width, const TypeRow& types)
@@ -59,10 +83,10 @@ class Exporter {
   GgufExport result() const {
     GgufExport result;
     for (const auto& [name, count] : counts_) result.types.emplace_back(name, count);
-    for (const auto& [columns, count] : unfit_) {
-      result.notes.push_back(message(count, count == 1 ? " tensor is" : " tensors are",
-                                     " written as F16, because rows of ", columns, " numbers are no multiple of ",
-                                     kGgufBlock));
+    for (const auto& [unfit, count] : unfit_) {
+      result.notes.push_back(message(count, count == 1 ? " tensor is" : " tensors are", " written as ",
+                                     gguf_traits(unfit.type).name, ", because rows of ", unfit.columns,
+                                     " numbers are no multiple of ", unfit.block));
     }
     if (program_.window > 0) result.notes.push_back(note_of_window(program_));
     return result;
@@ -72,10 +96,10 @@ class Exporter {
   GgufOutput output(const GgufWeight& weight) {
     const Shape shape = weight.shape();
     GgufType type = wanted_type(weight, types_);
-    if (!fits(type, shape)) {
-      ++unfit_[shape.back()];
-      type = GgufType::f16;
-    }
+    const uint64_t block = gguf_traits(type).block_values;
+    const bool falls_back = !fits(type, shape);
+    while (!fits(type, shape)) type = fallback_of(type);
+    if (falls_back) ++unfit_[{shape.back(), block, type}];
     const uint64_t width = permuted_width(weight, head_width_);
     return {weight.name, type, shape, [&weight, width](const GgufSink& sink) { write_rows(weight, width, sink); }};
   }
@@ -84,7 +108,7 @@ class Exporter {
   uint64_t head_width_;
   const TypeRow& types_;
   std::map<std::string, uint64_t> counts_;
-  std::map<uint64_t, uint64_t> unfit_;  // columns -> tensors
+  std::map<Unfit, uint64_t> unfit_;  // -> tensors
 };
 
 std::string source_name(const Artifact& artifact) {

@@ -12,10 +12,14 @@
 namespace lathe {
 
 /// How linear weights are written. Norms, biases and position tables are always f32; with q4_0, the token table and
-/// the head are Q8_0; rows that are no multiple of 32 numbers are f16.
-enum class GgufExportType { f16, q8_0, q4_0 };
-inline constexpr NamedValues<GgufExportType, 3> kGgufExportTypes = {
-    {{GgufExportType::f16, "f16"}, {GgufExportType::q8_0, "q8_0"}, {GgufExportType::q4_0, "q4_0"}}};
+/// the head are Q8_0, with q4_k Q6_K. Rows that are no multiple of a type's block take the next larger type that they
+/// are a multiple of: Q4_K becomes Q4_0, Q6_K Q8_0, and these f16.
+enum class GgufExportType { f16, q8_0, q4_0, q4_k, q6_k };
+inline constexpr NamedValues<GgufExportType, 5> kGgufExportTypes = {{{GgufExportType::f16, "f16"},
+                                                                     {GgufExportType::q8_0, "q8_0"},
+                                                                     {GgufExportType::q4_0, "q4_0"},
+                                                                     {GgufExportType::q4_k, "q4_k"},
+                                                                     {GgufExportType::q6_k, "q6_k"}}};
 
 struct GgufExport {
   uint64_t bytes = 0;

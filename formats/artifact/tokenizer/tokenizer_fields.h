@@ -27,11 +27,13 @@ uint8_t pack_flags(const Record& record, const FlagRow<Record> (&rows)[kRows]) {
   return bits;
 }
 
-/// Throws Error{malformed} naming file and field when there are bits that no row has.
+/// Returns the bits of `others`, which the caller knows. Throws Error{malformed} naming file and field when there are
+/// bits that neither it nor a row has.
 template <class Record, size_t kRows>
-void unpack_flags(ByteReader& reader, std::string_view field, const FlagRow<Record> (&rows)[kRows], Record& record) {
+uint8_t unpack_flags(ByteReader& reader, std::string_view field, const FlagRow<Record> (&rows)[kRows], Record& record,
+                     uint8_t others = 0) {
   const auto bits = reader.read<uint8_t>(field);
-  uint8_t known = 0;
+  uint8_t known = others;
   for (const FlagRow<Record>& row : rows) {
     record.*row.field = (bits & row.bit) != 0;
     known |= row.bit;
@@ -39,6 +41,7 @@ void unpack_flags(ByteReader& reader, std::string_view field, const FlagRow<Reco
   if ((bits & ~known) != 0) {
     fail(Errc::malformed, message(reader.file(), ": field ", field, " is ", +bits, ", bits outside ", +known));
   }
+  return bits & others;
 }
 
 inline void check_bound(const std::string& file, std::string_view field, uint64_t value, uint64_t limit) {

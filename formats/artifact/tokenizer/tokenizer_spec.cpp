@@ -29,6 +29,9 @@ constexpr FlagRow<TokenizerSpec> kSpecFlags[] = {{&TokenizerSpec::clean_text, 1}
                                                  {&TokenizerSpec::strip_accents, 4},
                                                  {&TokenizerSpec::lowercase, 8}};
 
+constexpr uint8_t kHasTextPrefix = 16;  // beside those flags: a prefix of texts follows the numbers
+constexpr uint32_t kMaxTextPrefixBytes = 4096;
+
 constexpr FlagRow<AddedToken> kAddedFlags[] = {
     {&AddedToken::single_word, 1}, {&AddedToken::lstrip, 2}, {&AddedToken::rstrip, 4}, {&AddedToken::normalized, 8}};
 
@@ -68,6 +71,7 @@ void check_added_tokens(const TokenizerSpec& spec, const std::string& file) {
 void validate_wordpiece(const TokenizerSpec& spec, const std::string& file) {
   check_bound(file, "tokenizer.continuing_prefix length", spec.continuing_prefix.size(), kMaxPrefixBytes);
   check_bound(file, "tokenizer.max_chars_per_word", spec.max_chars_per_word, kMaxCharsPerWord);
+  check_bound(file, "tokenizer.text_prefix length", spec.text_prefix.size(), kMaxTextPrefixBytes);
   if (spec.max_length < 2) {
     fail(Errc::malformed, message(file, ": field tokenizer.max_length is ", spec.max_length, ", the least is 2"));
   }
@@ -91,12 +95,14 @@ void validate(const TokenizerSpec& spec, const std::string& file) {
 }
 
 void write_wordpiece(const TokenizerSpec& spec, ByteWriter& writer) {
-  writer.write(pack_flags(spec, kSpecFlags));
+  const bool has_text_prefix = !spec.text_prefix.empty();
+  writer.write(static_cast<uint8_t>(pack_flags(spec, kSpecFlags) | (has_text_prefix ? kHasTextPrefix : 0)));
   writer.write_string(spec.continuing_prefix);
   for (const uint32_t number :
        {spec.max_chars_per_word, spec.unknown_id, spec.begin_id, spec.end_id, spec.pad_id, spec.max_length}) {
     writer.write(number);
   }
+  if (has_text_prefix) writer.write_string(spec.text_prefix);
   write_added_tokens(spec, kAddedFlags, writer);
   writer.write(static_cast<uint32_t>(spec.vocabulary.size()));
   std::string_view previous;
@@ -110,12 +116,13 @@ void write_wordpiece(const TokenizerSpec& spec, ByteWriter& writer) {
 }
 
 void read_wordpiece(ByteReader& reader, TokenizerSpec& spec) {
-  unpack_flags(reader, "tokenizer.flags", kSpecFlags, spec);
+  const uint8_t others = unpack_flags(reader, "tokenizer.flags", kSpecFlags, spec, kHasTextPrefix);
   spec.continuing_prefix = reader.read_string("tokenizer.continuing_prefix", kMaxPrefixBytes);
   for (uint32_t* number :
        {&spec.max_chars_per_word, &spec.unknown_id, &spec.begin_id, &spec.end_id, &spec.pad_id, &spec.max_length}) {
     *number = reader.read<uint32_t>("tokenizer.numbers");
   }
+  if (others != 0) spec.text_prefix = reader.read_string("tokenizer.text_prefix", kMaxTextPrefixBytes);
   read_added_tokens(reader, kAddedFlags, spec);
   const uint32_t count = reader.read_count("tokenizer.vocabulary count", 1);
   check_bound(reader.file(), "tokenizer.vocabulary count", count, kMaxVocabulary);

@@ -57,6 +57,7 @@ struct TokenizerSpec {
   uint32_t end_id = 0;    // [SEP]
   uint32_t pad_id = 0;
   uint32_t max_length = 512;  // tokens of one text, begin and end included; longer texts are cut
+  std::string text_prefix;    // goes before every text; of WordPiece alone
   std::vector<AddedToken> added_tokens;
 
   // Byte-level BPE only.

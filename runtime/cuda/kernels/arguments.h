@@ -213,6 +213,13 @@ struct StoreKeysArgs {
   uint32_t head_width;
 };
 
+/// q and k are ropes over the rows that `store` puts into the cache; what k gives goes nowhere else.
+struct RopeAndStoreArgs {
+  RopeArgs q;
+  RopeArgs k;
+  StoreKeysArgs store;
+};
+
 struct AttentionArgs {
   SequencesView sequences;
   KeysView keys;
@@ -228,6 +235,15 @@ struct AttentionArgs {
   /// the weighted values, [sequences, heads, splits, 2 + head_width].
   float* partial;
   uint32_t splits;
+};
+
+/// sum [width, width] += y^T x for y and x [rows, width]
+struct MomentArgs {
+  const float* y;
+  const float* x;
+  uint32_t rows;
+  uint32_t width;
+  double* sum;
 };
 
 /// The index of the largest number of each row; of the first one among equals.

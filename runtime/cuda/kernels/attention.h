@@ -285,40 +285,4 @@ struct CombineSplits {
   }
 };
 
-/// Puts keys and values of the batch into the cache. Block (token of the sequence, head, sequence); a warp rounds the
-/// keys, the next one the values.
-template <KeySource source>
-struct StoreKeys {
-  using Args = StoreKeysArgs;
-  static constexpr unsigned kThreads = 2 * kWarp;
-
-  template <class Thread>
-  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
-    const uint32_t sequence = t.block_z();
-    const uint32_t token = t.block_x();
-    const auto start = static_cast<uint32_t>(a.sequences.starts[sequence]);
-    if (start + token >= static_cast<uint32_t>(a.sequences.starts[sequence + 1])) return;
-    const bool values = t.warp() == 1;
-    const uint64_t row = static_cast<uint64_t>(start + token) * a.kv_heads + t.block_y();
-    const float* x = (values ? a.keys.batch_values : a.keys.batch_keys) + row * a.head_width;
-    const uint64_t head = static_cast<uint64_t>(a.sequences.slots[sequence]) * a.kv_heads + t.block_y();
-    const uint64_t place = head * a.keys.capacity + static_cast<uint32_t>(a.sequences.past[sequence]) + token;
-    unsigned char* out = values ? a.keys.values : a.keys.keys;
-    if constexpr (source == KeySource::cache_f16) {
-      auto* halves = reinterpret_cast<AnyHalf*>(out) + place * a.head_width;
-      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) halves[i] = to_f16(x[i]);
-    } else {
-      float largest = 0;
-      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) largest = fmaxf(largest, fabsf(x[i]));
-      largest = warp_max(t, largest);
-      const float inverse = largest < 1e-30f ? 0.0f : 127.0f / largest;
-      auto* bytes = reinterpret_cast<signed char*>(out) + place * a.head_width;
-      for (uint32_t i = t.lane(); i < a.head_width; i += kWarp) {
-        bytes[i] = static_cast<signed char>(rintf(x[i] * inverse));
-      }
-      if (t.lane() == 0) (values ? a.keys.value_scales : a.keys.key_scales)[place] = largest / 127.0f;
-    }
-  }
-};
-
 }  // namespace lathe::cuda

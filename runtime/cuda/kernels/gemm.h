@@ -1,6 +1,7 @@
 #pragma once
-// Linear layers of many rows on the tensor cores: a block computes a tile of outputs, its warps rectangles of the tile.
-// Rows of x and of w pass through shared memory in slices; the next slice is on its way while one is multiplied.
+// Tiles of products on the tensor cores, and integer layers of many rows: a block computes a tile of outputs, its warps
+// rectangles of the tile. Rows of x and of w pass through shared memory in slices; the next slice is on its way while
+// one is multiplied.
 
 #include "runtime/cuda/kernels/numeric.h"
 
@@ -161,87 +162,6 @@ struct IntegerGemm {
     if (a.wide != 0) product += t.shuffle_xor(product, 4u);
     if (!inside || (a.wide != 0 && row % 2 != 0)) return;
     store_output(a, a.wide != 0 ? row / 2 : row, output, product);
-  }
-};
-
-/// Rows of f32 times rows of floats. The tensor cores take numbers of 11 significant bits, so each x is the sum of two
-/// of them, and so is each w of f32 (f16 and bf16 fit): the products keep 21 bits.
-template <Format format>
-struct FloatGemm {
-  using TileShape = Tile<64, 64, 2, 2>;
-  using Args = FloatLinearArgs;
-  static constexpr unsigned kThreads = TileShape::kThreads;
-  static constexpr unsigned kDepth = 16;   // inputs of a slice
-  static constexpr unsigned kStride = 20;  // in shared memory
-  static constexpr unsigned kSharedBytes = (TileShape::kRows + TileShape::kOutputs) * kStride * 4;
-
-  template <class Thread>
-  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
-    float sums[TileShape::kDown][TileShape::kAcross][4] = {};
-    const TilePlace<TileShape, Thread> place(t);
-    float* x = t.template shared<float>();
-    float* w = x + TileShape::kRows * kStride;
-    for (uint32_t first = 0; first < a.weight.inputs; first += kDepth) {
-      load_slice(t, a, first, x, w);
-      t.sync();
-      for (unsigned k = 0; k < kDepth; k += 8) multiply(t, place, x + k, w + k, sums);
-      t.sync();
-    }
-    for_each_number<TileShape>([&](unsigned i, unsigned j, unsigned n) {
-      const uint32_t row = t.block_y() * TileShape::kRows + place.row(i, n);
-      const uint32_t output = t.block_x() * TileShape::kOutputs + place.output(j, n);
-      if (row >= a.rows || output >= a.weight.outputs) return;
-      store_output(a, row, output, sums[i][j][n]);
-    });
-  }
-
- private:
-  template <class Thread>
-  LATHE_DEVICE static void load_slice(const Thread& t, const Args& a, uint32_t first, float* x, float* w) {
-    for (unsigned i = t.thread(); i < TileShape::kRows * kDepth; i += t.threads()) {
-      const uint32_t row = t.block_y() * TileShape::kRows + i / kDepth;
-      const uint32_t column = first + i % kDepth;
-      const bool inside = row < a.rows && column < a.weight.inputs;
-      x[i / kDepth * kStride + i % kDepth] = inside ? a.x[static_cast<uint64_t>(row) * a.weight.inputs + column] : 0.0f;
-    }
-    for (unsigned i = t.thread(); i < TileShape::kOutputs * kDepth; i += t.threads()) {
-      const uint32_t output = t.block_x() * TileShape::kOutputs + i / kDepth;
-      const uint32_t column = first + i % kDepth;
-      const bool inside = output < a.weight.outputs && column < a.weight.inputs;
-      w[i / kDepth * kStride + i % kDepth] = inside ? float_at<format>(row_of(a.weight, output), column) : 0.0f;
-    }
-  }
-
-  struct Split {
-    uint32_t high, low;
-  };
-  LATHE_DEVICE static Split split(float value) {
-    const uint32_t high = as_bits(value) & 0xffffe000u;
-    return {high, as_bits(value - as_float(high)) & 0xffffe000u};
-  }
-
-  template <class Thread>
-  LATHE_DEVICE static void multiply(const Thread& t, const TilePlace<TileShape, Thread>& place, const float* x,
-                                    const float* w, float (&sums)[TileShape::kDown][TileShape::kAcross][4]) {
-    unrolled<TileShape::kDown>([&](unsigned i) {
-      uint32_t high[4], low[4];
-      unrolled<4>([&](unsigned n) {
-        const Split part = split(x[(place.row(i, 0) + n % 2 * 8) * kStride + place.in_group + n / 2 * 4]);
-        high[n] = part.high;
-        low[n] = part.low;
-      });
-      unrolled<TileShape::kAcross>([&](unsigned j) {
-        const float* column = w + (place.warp_output + 8 * j + place.group) * kStride + place.in_group;
-        const Split parts[2] = {split(column[0]), split(column[4])};
-        const uint32_t b_high[2] = {parts[0].high, parts[1].high};
-        t.mma_tf32(sums[i][j], high, b_high);
-        t.mma_tf32(sums[i][j], low, b_high);
-        if constexpr (format == Format::f32) {
-          const uint32_t b_low[2] = {parts[0].low, parts[1].low};
-          t.mma_tf32(sums[i][j], high, b_low);
-        }
-      });
-    });
   }
 };
 

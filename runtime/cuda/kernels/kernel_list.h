@@ -8,8 +8,10 @@
 
 #include "runtime/cuda/kernels/attention.h"
 #include "runtime/cuda/kernels/expand.h"
+#include "runtime/cuda/kernels/float_gemm.h"
 #include "runtime/cuda/kernels/gemm.h"
 #include "runtime/cuda/kernels/gemv.h"
+#include "runtime/cuda/kernels/rope.h"
 #include "runtime/cuda/kernels/rows.h"
 
 namespace lathe::cuda {
@@ -26,11 +28,13 @@ using KernelList = decltype(std::tuple_cat(
     IntegerGemvs<Format::int4_bitmask>(), FloatGemvs<Format::f32>(), FloatGemvs<Format::f16>(),
     FloatGemvs<Format::bf16>(),
     std::tuple<IntegerGemm<LargeTile>, IntegerGemm<SmallTile>, FloatGemm<Format::f32>, FloatGemm<Format::f16>,
-               FloatGemm<Format::bf16>, Expand, RowSums, Gather, ThenQuantize<LayerNorm>, ThenQuantize<RmsNorm>,
-               ThenQuantize<CombineRows>, Quantize, LayerNorm, RmsNorm, Normalize, Elementwise, Rope, PoolRows, Select,
-               Argmax, Attention<KeySource::batch>, Attention<KeySource::cache_f16>, Attention<KeySource::cache_int8>,
-               SplitAttention<KeySource::cache_f16>, SplitAttention<KeySource::cache_int8>, CombineSplits,
-               StoreKeys<KeySource::cache_f16>, StoreKeys<KeySource::cache_int8>>()));
+               FloatGemm<Format::bf16>, AddMoments, Expand, RowSums, Gather, ThenQuantize<LayerNorm>,
+               ThenQuantize<RmsNorm>, ThenQuantize<CombineRows>, Quantize, LayerNorm, RmsNorm, Normalize, Elementwise,
+               Rope, PoolRows, Select, Argmax, Attention<KeySource::batch>, Attention<KeySource::cache_f16>,
+               Attention<KeySource::cache_int8>, SplitAttention<KeySource::cache_f16>,
+               SplitAttention<KeySource::cache_int8>, CombineSplits, StoreKeys<KeySource::cache_f16>,
+               StoreKeys<KeySource::cache_int8>, RopeAndStore<KeySource::cache_f16>,
+               RopeAndStore<KeySource::cache_int8>>()));
 inline constexpr size_t kKernels = std::tuple_size_v<KernelList>;
 
 /// The place of a kernel in the list.

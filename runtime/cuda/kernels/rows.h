@@ -259,47 +259,6 @@ struct ThenQuantize {
   }
 };
 
-/// Turns the pairs of each head of a row, whose cosines and sines a block computes once. A block takes a row.
-struct Rope {
-  using Args = RopeArgs;
-  static constexpr unsigned kThreads = kWholeBlock;
-
-  LATHE_DEVICE static unsigned shared_bytes(const Args& a) {
-    return a.pairs * 2 * static_cast<unsigned>(sizeof(float));
-  }
-
-  template <class Thread>
-  LATHE_DEVICE static void run(const Thread& t, const Args& a) {
-    float* cosines = t.template shared<float>();
-    float* sines = cosines + a.pairs;
-    const auto position = static_cast<float>(a.positions[t.block_x()]);
-    for (uint32_t i = t.thread(); i < a.pairs; i += kThreads) {
-      // The angle is rounded to f32 before its cosine is taken, as models are trained.
-      const double angle = position * a.frequencies[i];
-      cosines[i] = static_cast<float>(cos(angle));
-      sines[i] = static_cast<float>(sin(angle));
-    }
-    t.sync();
-    const uint32_t width = a.heads * a.head_width;
-    const float* x = a.x + static_cast<uint64_t>(t.block_x()) * width;
-    float* y = a.y + static_cast<uint64_t>(t.block_x()) * width;
-    for (uint32_t i = t.thread(); i < a.heads * a.pairs; i += kThreads) {
-      const uint32_t pair = i % a.pairs;
-      const uint32_t head = i / a.pairs * a.head_width;
-      const uint32_t first = head + (a.neighbours != 0 ? 2 * pair : pair);
-      const uint32_t second = a.neighbours != 0 ? first + 1 : first + a.pairs;
-      const float p = x[first], q = x[second];
-      y[first] = p * cosines[pair] - q * sines[pair];
-      y[second] = q * cosines[pair] + p * sines[pair];
-    }
-    const uint32_t rest = a.head_width - 2 * a.pairs;
-    for (uint32_t i = t.thread(); i < a.heads * rest; i += kThreads) {
-      const uint32_t at = i / rest * a.head_width + 2 * a.pairs + i % rest;
-      y[at] = x[at];
-    }
-  }
-};
-
 /// One row for each sequence: a thread takes a column.
 struct PoolRows {
   using Args = PoolArgs;

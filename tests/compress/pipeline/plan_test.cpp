@@ -150,6 +150,8 @@ TEST_CASE("a layer rule that would have no effect is an error", "[compress][plan
   expect_refused("re:query", "matches no");  // so is an expression
   expect_refused(kNorm, "matches no");       // neither linear nor embedding
   expect_refused("re:([", "layer pattern");
+  expect_refused("re:(?=query).*", "layer pattern");  // nothing that could take more time than the name is long
+  expect_refused("re:(.*.*.*)*x", "matches no");
 }
 
 TEST_CASE("a rule that an earlier one makes idle is still accepted", "[compress][plan]") {

@@ -87,6 +87,11 @@ TEST_CASE("windows, scaled positions and head widths of GGUF files reach the con
   const Opened scaled(tiny_llama().text("llama.rope.scaling.type", "linear").f32("llama.rope.scaling.factor", 4));
   CHECK(scaled.model.config.text({"rope_scaling.rope_type"}) == "linear");
   CHECK(scaled.model.config.number({"rope_scaling.factor"}, 0, 10) == 4);
+  for (const char* factor : {"llama.rope.scaling.factor", "llama.rope.scale_linear"}) {  // linear without a type
+    const Opened untyped(tiny_llama().f32(factor, 4));
+    CHECK(untyped.model.config.text({"rope_scaling.rope_type"}) == "linear");
+    CHECK(untyped.model.config.number({"rope_scaling.factor"}, 0, 10) == 4);
+  }
   const Opened factors(tiny_llama().tensor_f32("rope_freqs.weight", {2}, {1, 8}));
   CHECK(factors.values("rope_freqs.weight") == std::vector<float>{1, 8});
   const Opened plain(tiny_llama().remove("llama.rope.freq_base").u32("llama.attention.key_length", 4));

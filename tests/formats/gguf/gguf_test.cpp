@@ -3,11 +3,8 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
-#include "formats/checkpoint.h"
-#include "formats/gguf/gguf_encode.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/gguf_builder.h"
-#include "tests/support/paths.h"
 #include "tests/support/temp_dir.h"
 
 namespace lathe {
@@ -109,10 +106,7 @@ TEST_CASE("GGUF metadata that breaks its format is refused", "[formats][gguf]") 
        with_pair("k", 9, array_head(10, 1) + gguf_number(kHuge)),
        {"key k: element 0 is 18446744073709551615"},
        Errc::limit},
-      {"several files",
-       GgufBuilder().u32("split.count", 2).build(),
-       {"key split.count is 2", "merge them"},
-       Errc::unsupported},
+      {"several files", GgufBuilder().u32("split.count", 2).build(), {"one of several parts"}, Errc::unsupported},
   });
 }
 
@@ -156,7 +150,7 @@ TEST_CASE("GGUF tensors with bad names, ranks or types are refused", "[formats][
       {"case 148: type -1", with_shape({4}, 0xffffffff), {"tensor w has type 4294967295"}},
       {"case 148: type 1000", with_shape({4}, 1000), {"tensor w has type 1000", "does not have"}},
       {"case 148: type 4", with_shape({4}, 4), {"tensor w has type 4", "does not have"}},
-      {"a type that is not read", with_shape({256}, 10), {"tensor w has type Q2_K", "not read"}, Errc::unsupported},
+      {"a type that is not read", with_shape({256}, 16), {"tensor w has type IQ2_XXS", "not read"}, Errc::unsupported},
       {"case 149: half a block", with_shape({16, 2}, 2), {"tensor w has rows of 16", "multiple of 32 for Q4_0"}},
       {"case 149: Q6_K", with_shape({32}, 14), {"tensor w has rows of 32", "multiple of 256 for Q6_K"}},
   });
@@ -270,82 +264,36 @@ TEST_CASE("a GGUF file of version 2 is read, and one that is not there is no inp
   expect_error(Errc::no_input, {"none.gguf"}, [&] { GgufFile(folder / "none.gguf"); });
 }
 
-std::unique_ptr<Checkpoint> recorded_blocks() { return open_checkpoint(test::data_path("gguf/blocks.safetensors")); }
-
-bool same_bits(std::span<const float> a, std::span<const float> b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
-}
-
-TEST_CASE("GGUF blocks decode to the same bits as in the reference", "[formats][gguf]") {
-  const auto recorded = recorded_blocks();
-  for (const GgufType type : {GgufType::f16, GgufType::bf16, GgufType::q4_0, GgufType::q4_1, GgufType::q5_0,
-                              GgufType::q5_1, GgufType::q8_0, GgufType::q4_k, GgufType::q5_k, GgufType::q6_k}) {
-    const GgufTypeTraits& traits = gguf_traits(type);
-    INFO(traits.name);
-    const std::vector<float> expected = read_f32(*recorded, message(traits.name, ".values"));
-    GgufTensor tensor{"t", type, {expected.size()}, recorded->tensor(message(traits.name, ".blocks")).bytes};
-    CHECK(tensor.bytes.size() == expected.size() / traits.block_values * traits.block_bytes);
-    CHECK(same_bits(decode(tensor), expected));
-  }
-}
-
-std::vector<std::byte> encode_rows(GgufType type, const std::vector<float>& values, size_t columns) {
-  std::vector<std::byte> out(gguf_row_bytes(type, values.size()));
-  for (size_t row = 0; row < values.size() / columns; ++row) {
-    encode_gguf_row(type, {std::span(values).subspan(row * columns, columns)}, "test",
-                    out.data() + row * gguf_row_bytes(type, columns));
-  }
-  return out;
-}
-
-TEST_CASE("rows are encoded to the same bytes as in the reference", "[formats][gguf]") {
-  const auto recorded = recorded_blocks();
-  const std::vector<float> values = read_f32(*recorded, "encode.values");
-  for (const GgufType type : {GgufType::f16, GgufType::q8_0, GgufType::q4_0}) {
-    const char* name = gguf_traits(type).name;
-    INFO(name);
-    const Bytes expected = recorded->tensor(message("encode.", name)).bytes;
-    const std::vector<std::byte> found = encode_rows(type, values, 64);
-    CHECK(std::equal(found.begin(), found.end(), expected.begin(), expected.end()));
-  }
-}
-
-TEST_CASE("numbers that a GGUF type cannot hold are errors", "[formats][gguf]") {
-  std::vector<float> row(32, 1);
-  const auto encode = [&](GgufType type) { encode_rows(type, row, 32); };
-  row[3] = std::numeric_limits<float>::quiet_NaN();
-  for (const GgufType type : {GgufType::f32, GgufType::f16, GgufType::q8_0, GgufType::q4_0}) {
-    expect_error(Errc::malformed, {"test: number 3 is nan", "not finite"}, [&] { encode(type); });
-  }
-  row[3] = std::numeric_limits<float>::infinity();
-  expect_error(Errc::malformed, {"test: number 3 is inf"}, [&] { encode(GgufType::q4_0); });
-  row[3] = 65520;
-  expect_error(Errc::limit, {"test: 65520", "half precision", "65504"}, [&] { encode(GgufType::f16); });
-  encode(GgufType::q8_0);
-  row[3] = 1e30f;
-  expect_error(Errc::limit, {"half precision"}, [&] { encode(GgufType::q8_0); });
-  expect_error(Errc::limit, {"half precision"}, [&] { encode(GgufType::q4_0); });
-}
-
-TEST_CASE("a row on a grid that the blocks can hold keeps its integers", "[formats][gguf]") {
-  std::vector<int8_t> integers(64);
-  std::vector<float> values(64);
-  const std::vector<uint8_t> multipliers = {3, 15};
-  const float scale = 0.0078125f;
-  for (size_t i = 0; i < 64; ++i) {
-    integers[i] = static_cast<int8_t>(static_cast<int>(i * 5 % 16) - 8);
-    values[i] = scale * static_cast<float>(multipliers[i / 32] * integers[i]);
-  }
-  values[0] = scale * 3 * -8;
-  for (const GgufType type : {GgufType::q8_0, GgufType::q4_0}) {
-    std::vector<std::byte> out(gguf_row_bytes(type, 64));
-    encode_gguf_row(type, {values, integers, multipliers, scale}, "test", out.data());
-    CHECK(same_bits(decode(GgufTensor{"t", type, {64}, out}), values));
-  }
-  // Of the largest integers alone, blocks that are rounded anew would have another scale.
-  std::vector<std::byte> anew(gguf_row_bytes(GgufType::q8_0, 64));
-  encode_gguf_row(GgufType::q8_0, {values}, "test", anew.data());
-  CHECK_FALSE(same_bits(decode(GgufTensor{"t", GgufType::q8_0, {64}, anew}), values));
+TEST_CASE("a GGUF model in several parts is read from its first", "[formats][gguf]") {
+  const test::TempDir folder;
+  const auto part = [&](size_t number, uint32_t split_no, const char* tensor, uint32_t count = 2,
+                        uint32_t tensors = 2) {
+    GgufBuilder builder;
+    builder.u32("split.no", split_no).u32("split.count", count).u32("split.tensors.count", tensors);
+    builder.tensor_f32(tensor, {2}, {static_cast<float>(number), 5});
+    return folder.write(message("m-0000", number, "-of-00002.gguf"), builder.build());
+  };
+  const auto first = part(1, 0, "a");
+  expect_error(Errc::no_input, {"m-00002-of-00002.gguf"}, [&] { GgufFile{first}; });
+  const auto second = part(2, 1, "b");
+  const GgufFile file(first);
+  CHECK(decode(*file.find("a")) == std::vector<float>{1, 5});
+  CHECK(decode(*file.find("b")) == std::vector<float>{2, 5});
+  CHECK(file.files().size() == 2);
+  CHECK(file.path_of(*file.find("b")) == second.string());
+  expect_error(Errc::usage, {"m-00002-of-00002.gguf", "key split.no is 1", "the first of the 2"},
+               [&] { GgufFile{second}; });
+  part(2, 0, "b");
+  expect_error(Errc::malformed, {"m-00002", "key split.no is 0, expected 1"}, [&] { GgufFile{first}; });
+  part(2, 1, "b", 3);
+  expect_error(Errc::malformed, {"m-00002", "key split.count is 3, expected 2"}, [&] { GgufFile{first}; });
+  part(2, 1, "a");
+  expect_error(Errc::malformed, {"m-00002", "tensor a is in two parts"}, [&] { GgufFile{first}; });
+  part(2, 1, "b");
+  part(1, 0, "a", 2, 3);
+  expect_error(Errc::malformed, {"split.tensors.count is 3", "2 tensors"}, [&] { GgufFile{first}; });
+  const auto renamed = folder.write("other.gguf", GgufBuilder().u32("split.no", 0).u32("split.count", 2).build());
+  expect_error(Errc::usage, {"other.gguf", "-00001-of-00002.gguf"}, [&] { GgufFile{renamed}; });
 }
 
 }  // namespace

@@ -55,6 +55,26 @@ TEST_CASE("pooling, normalization and length are read", "[formats][sentence_tran
   CHECK_FALSE(read_sentence_transformer(dir.path())->max_length.has_value());
 }
 
+TEST_CASE("the default prompt is read", "[formats][sentence_transformers]") {
+  const TempDir dir;
+  write_model(dir, kTransformer + "," + kPooling);
+  const auto prompt = [&] { return read_sentence_transformer(dir.path())->default_prompt; };
+  const auto write = [&](std::string_view text) { dir.write("config_sentence_transformers.json", text); };
+  CHECK(prompt().empty());
+  write(R"({"prompts": {"query": "query: "}, "default_prompt_name": null})");
+  CHECK(prompt().empty());
+  write(R"({"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query"})");
+  CHECK(prompt() == "query: ");
+  write_model(dir, kTransformer + "," + kPooling, R"({"pooling_mode":"mean","include_prompt":false})");
+  expect_error(Errc::unsupported, {"1_Pooling", "include_prompt is false"}, prompt);
+  write(R"({"prompts": {"query": "query: "}, "default_prompt_name": "document"})");
+  expect_error(Errc::malformed, {"default_prompt_name is \"document\"", "prompts lacks"}, prompt);
+  write(R"({"default_prompt_name": "query"})");
+  expect_error(Errc::malformed, {"config_sentence_transformers.json", "prompts"}, prompt);
+  write(R"({"prompts": {"query": 3}, "default_prompt_name": "query"})");
+  expect_error(Errc::malformed, {"config_sentence_transformers.json: prompts"}, prompt);
+}
+
 TEST_CASE("pooling that is not handled is named", "[formats][sentence_transformers]") {
   struct Case {
     const char* pooling;

@@ -86,6 +86,16 @@ TEST_CASE("long texts are cut, begin and end stay", "[text]") {
   CHECK(encode("a!a!", spec) == Ids{2, 10, 3});
 }
 
+TEST_CASE("a prefix goes before every text and is cut with it", "[text]") {
+  TokenizerSpec spec = small_spec();
+  spec.text_prefix = "a ";
+  CHECK(encode("able", spec) == encode("a able"));
+  CHECK(encode("", spec) == encode("a"));
+  spec.text_prefix = "un";
+  CHECK(encode("affable", spec) == encode("unaffable"));  // one text
+  CHECK(Tokenizer(spec).encode("affable able", 4) == Tokenizer(small_spec()).encode("unaffable able", 4));
+}
+
 TEST_CASE("special tokens are found in the raw text", "[text]") {
   CHECK(encode("a[MASK]a [SEP]") == Ids{2, 10, 4, 10, 3, 3});
   CHECK(encode("[mask]") == Ids{2, 1, 1, 1, 3});

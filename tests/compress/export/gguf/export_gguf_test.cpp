@@ -170,6 +170,22 @@ TEST_CASE("rows that blocks do not divide are exported as F16, which a note says
         std::vector<std::pair<std::string, uint64_t>>{{"F16", 2}, {"F32", 5}, {"Q4_0", 12}, {"Q8_0", 1}});
 }
 
+TEST_CASE("rows that blocks of 256 do not divide take the next larger type", "[compress][gguf]") {
+  const TempDir dir;
+  const auto artifact = TinyDecoder({.tied = true}).write(dir / "m.lathe");
+  const GgufExport q4 = export_file(artifact, dir / "q4.gguf", GgufExportType::q4_k);
+  CHECK(q4.notes.size() == 3);
+  CHECK(q4.notes[0] == "12 tensors are written as Q4_0, because rows of 32 numbers are no multiple of 256");
+  CHECK(q4.notes[1] == "1 tensor is written as Q8_0, because rows of 32 numbers are no multiple of 256");
+  CHECK(q4.notes[2] == "2 tensors are written as F16, because rows of 48 numbers are no multiple of 256");
+  const GgufFile file(dir / "q4.gguf");
+  CHECK(file.find("blk.1.ffn_down.weight")->type == GgufType::f16);
+  CHECK(file.find("blk.1.ffn_up.weight")->type == GgufType::q4_0);
+  CHECK(file.find("token_embd.weight")->type == GgufType::q8_0);
+  export_file(artifact, dir / "q6.gguf", GgufExportType::q6_k);
+  CHECK(GgufFile(dir / "q6.gguf").find("blk.1.ffn_up.weight")->type == GgufType::q8_0);
+}
+
 TEST_CASE("an export of the same artifact has the same bytes", "[compress][gguf]") {
   const TempDir dir;
   const auto artifact = TinyDecoder().write(dir / "m.lathe");

@@ -141,8 +141,22 @@ TEST_CASE("a vocabulary that lies about its bytes is refused", "[artifact][token
                      "x");
   });
   std::vector<std::byte> unknown_flag = encode_tokenizer(small_spec());
-  unknown_flag[1] |= std::byte{16};
+  unknown_flag[1] |= std::byte{32};
   expect_error(Errc::malformed, {"tokenizer.flags"}, [&] { decode_tokenizer(unknown_flag, "x"); });
+}
+
+TEST_CASE("a prefix of texts is stored where there is one", "[artifact][tokenizer]") {
+  TokenizerSpec spec = small_spec();
+  const size_t bytes = encode_tokenizer(spec).size();
+  spec.text_prefix = "query: ";
+  const std::vector<std::byte> section = encode_tokenizer(spec);
+  CHECK(section.size() == bytes + 4 + spec.text_prefix.size());
+  CHECK(decode_tokenizer(section, "x") == spec);
+  for (size_t size = 0; size < section.size(); ++size) {
+    expect_error(Errc::malformed, {"x"}, [&] { decode_tokenizer(Bytes(section).first(size), "x"); });
+  }
+  spec.text_prefix.assign(4097, 'q');
+  expect_error(Errc::malformed, {"tokenizer.text_prefix length is 4097", "4096"}, [&] { encode_tokenizer(spec); });
 }
 
 TEST_CASE("numbered tokens and words of one script take few bytes", "[artifact][tokenizer]") {
