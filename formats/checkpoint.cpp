@@ -5,12 +5,22 @@
 
 #include "formats/safetensors/safetensors.h"
 #include "formats/safetensors/safetensors_checkpoint.h"
+#include "formats/sharded_checkpoint.h"
 #include "formats/text.h"
 
 namespace lathe {
 namespace {
 
 using std::filesystem::path;
+
+template <OpenShard open>
+std::unique_ptr<Checkpoint> open_alone(const path& file) {
+  return open(file);
+}
+template <OpenShard open>
+std::unique_ptr<Checkpoint> open_index(const path& file) {
+  return open_sharded(file, open);
+}
 
 // The weights of a model folder. Models whose configuration and tokenizer stand in the same file as the weights are
 // rows of formats/source.cpp instead.
@@ -19,8 +29,8 @@ struct FolderRow {
   std::unique_ptr<Checkpoint> (*open)(const path&);
 };
 // In order of preference. A new format of weights beside a config.json is a row here.
-constexpr std::array<FolderRow, 2> kFolderFiles = {
-    {{"model.safetensors", open_safetensors}, {"model.safetensors.index.json", open_sharded_safetensors}}};
+constexpr std::array<FolderRow, 2> kFolderFiles = {{{"model.safetensors", open_alone<open_safetensors>},
+                                                    {"model.safetensors.index.json", open_index<open_safetensors>}}};
 
 // Weights of formats that are not read, so that the message can say more than "no weights".
 constexpr std::array<const char*, 6> kOtherWeights = {
@@ -63,7 +73,7 @@ std::unique_ptr<Checkpoint> open_file(const path& file) {
     for (const MagicRow& row : kMagic) {
       if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
     }
-    if (is_json_object(start)) return open_sharded_safetensors(file);
+    if (is_json_object(start)) return open_sharded(file, open_safetensors);
   }
   return open_safetensors(file);
 }

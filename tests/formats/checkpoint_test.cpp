@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "formats/safetensors/shard_index.h"
+#include "formats/shard_index.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
+#include <numeric>
 #include <thread>
 
 #include "tests/formats/expect_error.h"
@@ -17,9 +18,9 @@ using test::expect_error;
 
 TensorConversion counting(uint64_t numbers, float value, std::atomic<int>& calls) {
   return {{numbers},
-          [numbers, value, &calls](float* out) {
+          [numbers, value, &calls](void* out) {
             ++calls;
-            std::fill_n(out, numbers, value);
+            std::fill_n(static_cast<float*>(out), numbers, value);
           },
           "origin.gguf"};
 }
@@ -65,6 +66,18 @@ TEST_CASE("a conversion replaces the tensor of that name in the base", "[formats
   const ConvertedCheckpoint checkpoint(base_with(folder), {{"a", counting(2, 7, calls)}}, {});
   CHECK(checkpoint.names() == std::vector<std::string>{"a", "fused", "z"});
   CHECK(read_f32(checkpoint, "a") == std::vector<float>{7, 7});
+}
+
+TEST_CASE("a converted tensor has the type that its conversion says", "[formats][converted]") {
+  const auto write = [](void* out) {
+    std::iota(static_cast<int16_t*>(out), static_cast<int16_t*>(out) + 6, int16_t{7});
+  };
+  const ConvertedCheckpoint checkpoint(nullptr, {{"x", {{2, 3}, write, "m.bin", DType::i16}}}, {});
+  const TensorView tensor = checkpoint.tensor("x");
+  CHECK(tensor.dtype == DType::i16);
+  CHECK(tensor.shape == Shape{2, 3});
+  REQUIRE(tensor.bytes.size() == 12);
+  CHECK(load_le<int16_t>(tensor.bytes.data() + 10) == 12);
 }
 
 TEST_CASE("a checkpoint of conversions alone tells what it was read from", "[formats][converted]") {
@@ -117,9 +130,9 @@ TEST_CASE("a conversion that fails is tried again", "[formats][converted]") {
   const ConvertedCheckpoint checkpoint(nullptr,
                                        {{"x",
                                          {{1},
-                                          [&](float* out) {
+                                          [&](void* out) {
                                             if (++calls == 1) fail(Errc::io, "first time");
-                                            *out = 4;
+                                            *static_cast<float*>(out) = 4;
                                           },
                                           "m.gguf"}}},
                                        {});
