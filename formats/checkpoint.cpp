@@ -3,6 +3,7 @@
 #include <array>
 #include <fstream>
 
+#include "formats/pytorch/pytorch_checkpoint.h"
 #include "formats/safetensors/safetensors.h"
 #include "formats/safetensors/safetensors_checkpoint.h"
 #include "formats/sharded_checkpoint.h"
@@ -29,28 +30,38 @@ struct FolderRow {
   std::unique_ptr<Checkpoint> (*open)(const path&);
 };
 // In order of preference. A new format of weights beside a config.json is a row here.
-constexpr std::array<FolderRow, 2> kFolderFiles = {{{"model.safetensors", open_alone<open_safetensors>},
-                                                    {"model.safetensors.index.json", open_index<open_safetensors>}}};
+constexpr std::array<FolderRow, 4> kFolderFiles = {{{"model.safetensors", open_alone<open_safetensors>},
+                                                    {"model.safetensors.index.json", open_index<open_safetensors>},
+                                                    {"pytorch_model.bin", open_alone<open_pytorch>},
+                                                    {"pytorch_model.bin.index.json", open_index<open_pytorch_shard>}}};
 
 // Weights of formats that are not read, so that the message can say more than "no weights".
-constexpr std::array<const char*, 6> kOtherWeights = {
-    "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "tf_model.h5", "flax_model.msgpack", "model.onnx"};
+constexpr std::array<const char*, 3> kOtherWeights = {"tf_model.h5", "flax_model.msgpack", "model.onnx"};
+
+// What a file is by its first bytes, none of which can begin a safetensors file: the length they would be is far beyond
+// the limit.
+struct FormatRow {
+  std::string_view first_bytes;
+  OpenShard alone;
+  OpenShard as_shard;
+};
+constexpr std::array<FormatRow, 3> kFormats = {{{"PK\x03\x04", open_pytorch, open_pytorch_shard},
+                                                {"PK\x05\x06", open_pytorch, open_pytorch_shard},
+                                                {"\x80\x02", open_pytorch, open_pytorch_shard}}};
 
 struct MagicRow {
   std::string_view first_bytes;
   Errc code;
   const char* what;
 };
-// None of these can begin a safetensors file: the length they would be is far beyond the limit.
-constexpr std::array<MagicRow, 7> kMagic = {
-    {{"GGUF", Errc::unsupported, "a GGUF file"},
-     {"PK\x03\x04", Errc::unsupported, "a zip archive, as PyTorch saves; convert it to safetensors"},
-     {"\x89HDF\r\n\x1a\n", Errc::unsupported, "an HDF5 file"},
-     {"\x80\x02\x8a\x0a", Errc::unsupported, "a legacy PyTorch file; convert it to safetensors"},
-     {"version https://git-lfs", Errc::malformed,
-      "a Git LFS pointer instead of the data: fetch it with `git lfs pull`"},
-     {"\x1f\x8b", Errc::unsupported, "a gzip archive"},
-     {"<!DOCTYPE", Errc::malformed, "an HTML page instead of the data"}}};
+constexpr std::array<MagicRow, 5> kMagic = {{{"GGUF", Errc::unsupported, "a GGUF file"},
+                                             {"\x89HDF\r\n\x1a\n", Errc::unsupported, "an HDF5 file"},
+                                             {"version https://git-lfs", Errc::malformed,
+                                              "a Git LFS pointer instead of the data: fetch it with `git lfs pull`"},
+                                             {"\x1f\x8b", Errc::unsupported, "a gzip archive"},
+                                             {"<!DOCTYPE", Errc::malformed, "an HTML page instead of the data"}}};
+
+constexpr size_t kMagicBytes = 64;
 
 std::string first_bytes(const path& file, size_t count) {
   std::ifstream stream(file, std::ios::binary);
@@ -65,16 +76,32 @@ bool is_json_object(std::string_view start) {
   return first != start.npos && start[first] == '{';
 }
 
-std::unique_ptr<Checkpoint> open_file(const path& file) {
-  const std::string start = first_bytes(file, 64);
-  const bool could_be_safetensors =
-      start.size() < 8 || load_le<uint64_t>(std::as_bytes(std::span(start)).data()) <= kMaxSafetensorsHeader;
-  if (!could_be_safetensors) {
-    for (const MagicRow& row : kMagic) {
-      if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
-    }
-    if (is_json_object(start)) return open_sharded(file, open_safetensors);
+/// Whether what the file begins with can be the length of a header.
+bool could_be_safetensors(std::string_view start) {
+  return start.size() < 8 || load_le<uint64_t>(std::as_bytes(std::span(start)).data()) <= kMaxSafetensorsHeader;
+}
+
+/// Null for a file that can only be safetensors or JSON.
+const FormatRow* find_format(std::string_view start, const path& file) {
+  if (could_be_safetensors(start)) return nullptr;
+  for (const FormatRow& row : kFormats) {
+    if (start.starts_with(row.first_bytes)) return &row;
   }
+  for (const MagicRow& row : kMagic) {
+    if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
+  }
+  return nullptr;
+}
+
+std::unique_ptr<ShardFile> open_any_shard(const path& file) {
+  const FormatRow* format = find_format(first_bytes(file, kMagicBytes), file);
+  return format == nullptr ? open_safetensors(file) : format->as_shard(file);
+}
+
+std::unique_ptr<Checkpoint> open_file(const path& file) {
+  const std::string start = first_bytes(file, kMagicBytes);
+  if (const FormatRow* format = find_format(start, file)) return format->alone(file);
+  if (!could_be_safetensors(start) && is_json_object(start)) return open_sharded(file, open_any_shard);
   return open_safetensors(file);
 }
 

@@ -45,10 +45,10 @@ TensorView float_tensor(const Checkpoint& checkpoint, std::string_view name);
 /// float_tensor's values as f32.
 std::vector<float> read_f32(const Checkpoint& checkpoint, std::string_view name);
 
-/// Opens a safetensors file, the index of a sharded checkpoint, or a folder that holds model.safetensors or else
-/// model.safetensors.index.json. Files are told apart by their first bytes. Throws Error{no_input} when there is
-/// nothing to read, Error{unsupported} naming a known format that is not read, Error{malformed} and Error{limit} for
-/// bad files.
+/// Opens a safetensors file, a PyTorch file, the index of a sharded checkpoint, or a folder that holds
+/// model.safetensors, model.safetensors.index.json, pytorch_model.bin or pytorch_model.bin.index.json, of which the
+/// first that is there counts. Files are told apart by their first bytes. Throws Error{no_input} when there is nothing
+/// to read, Error{unsupported} naming a known format that is not read, Error{malformed} and Error{limit} for bad files.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& file_or_folder);
 
 }  // namespace lathe

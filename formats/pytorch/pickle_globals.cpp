@@ -64,7 +64,8 @@ struct Advice {
 };
 constexpr std::array<Advice, 5> kAdvice = {
     {{"torch.nn", "this is a pickled nn.Module, which is code: save its state_dict() instead"},
-     {"__main__", "this is an object of somebody's own class, such as a pickled nn.Module: save its state_dict() instead"},
+     {"__main__",
+      "this is an object of somebody's own class, such as a pickled nn.Module: save its state_dict() instead"},
      {"numpy", "make tensors or plain numbers of NumPy's objects before saving, or save the state_dict() alone"},
      {"torch.distributed", "gather the tensors before saving: parts of a distributed model are not read"},
      {"torchao", "this model is quantized already: save it before it is quantized"}}};
@@ -82,6 +83,12 @@ bool is_tensor_class(std::string_view module, std::string_view name) {
 }
 
 }  // namespace
+
+bool is_callable(GlobalRole role) noexcept {
+  constexpr std::array kCallable = {ordered_dict, opaque_call, first_argument,   tensor,
+                                    tensor_v2,    tensor_v3,   tensor_from_type, tensor_other_layout};
+  return std::find(kCallable.begin(), kCallable.end(), role) != kCallable.end();
+}
 
 PickleGlobal find_pickle_global(std::string_view module, std::string_view name, std::string_view where) {
   const auto* row = std::find_if(kGlobals.begin(), kGlobals.end(), [&](const PickleGlobal& global) {

@@ -14,7 +14,7 @@ enum class PickleKind : uint8_t {
   none,
   boolean,
   integer,
-  number,
+  number,  // a float, whose value nobody needs
   text,
   tuple,
   list,
@@ -28,12 +28,8 @@ enum class PickleKind : uint8_t {
 
 struct PickleValue {
   PickleKind kind = PickleKind::none;
-  uint32_t index = 0;      // of the container, global, storage or tensor; where a text begins in the pickle
-  union {
-    int64_t integer = 0;   // boolean, integer
-    double number;
-    uint64_t length;       // text
-  };
+  uint32_t index = 0;   // of the container, global, storage or tensor; where a text begins in the pickle
+  int64_t integer = 0;  // boolean, integer; the length of a text
 };
 
 struct PickleStorage {
@@ -63,7 +59,9 @@ struct PickleGraph {
   std::vector<PickleStorage> storages;  // one for each key
   std::vector<PickleTensor> tensors;
 
-  std::string_view text(const PickleValue& value) const { return pickle.substr(value.index, value.length); }
+  std::string_view text(const PickleValue& value) const {
+    return pickle.substr(value.index, static_cast<uint64_t>(value.integer));
+  }
   const std::vector<PickleValue>& items(const PickleValue& value) const { return containers[value.index]; }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// Reads the pickles that torch.save writes (protocol 2 of pickletools.py), as data: a small part of the opcodes, and the
-// names of pickle_globals.h. Nothing is ever called, imported or evaluated.
+// Reads the pickles that torch.save writes (protocol 2 of pickletools.py), as data: a small part of the opcodes, and
+// the names of pickle_globals.h. Nothing is ever called, imported or evaluated.
 
 #include <string_view>
 

@@ -215,9 +215,9 @@ class ZipReader {
 
   void check_sizes(const ZipMember& member, uint64_t at) const {
     if (!member.is_deflated && member.stored_bytes != member.bytes) {
-      fail_at(message(subject_of(member), " is stored with ", member.stored_bytes, " bytes and should have ",
-                      member.bytes),
-              at);
+      fail_at(
+          message(subject_of(member), " is stored with ", member.stored_bytes, " bytes and should have ", member.bytes),
+          at);
     }
     if (member.is_deflated && member.bytes > kMaxDeflatedBytes) {
       fail_at(message(subject_of(member), " is compressed and has ", member.bytes, " bytes, the limit is ",

@@ -17,9 +17,9 @@ struct ZipMember {
   uint64_t header = 0;  // where its local header begins in the file
   uint64_t begin = 0;   // where its data begins
   uint64_t stored_bytes = 0;
-  uint64_t bytes = 0;         // once decompressed
-  uint32_t crc = 0;           // 0: the writer did not compute it
-  bool is_deflated = false;   // otherwise stored as it is
+  uint64_t bytes = 0;        // once decompressed
+  uint32_t crc = 0;          // 0: the writer did not compute it
+  bool is_deflated = false;  // otherwise stored as it is
 };
 
 struct ZipDirectory {

@@ -17,7 +17,6 @@ void inflate_member(const ZipMember& member, Bytes file, std::string_view path, 
 /// Throws Error{malformed} unless `data`, the member once decompressed, has the checksum that the directory has for it.
 /// A member whose checksum was not computed passes. `done`, where there is one, is called with each piece that has been
 /// read.
-void check_crc(const ZipMember& member, Bytes data, std::string_view path,
-               const std::function<void(Bytes)>& done = {});
+void check_crc(const ZipMember& member, Bytes data, std::string_view path, const std::function<void(Bytes)>& done = {});
 
 }  // namespace lathe

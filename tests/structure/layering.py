@@ -53,6 +53,7 @@ ROOMS = {
 THIRD_PARTY = (
     (r"xxhash\.h", ("formats/artifact/checksum.cpp",)),
     (r"nlohmann/.*", ("formats/json.cpp",)),
+    (r"zlib\.h", ("formats/pytorch/zip_member.cpp",)),
     (r"Eigen/.*", ("compress/methods/linalg.h", "compress/methods/linalg.cpp")),
     (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
     (r"cuda_runtime\.h", ("runtime/cuda/module/",)),
