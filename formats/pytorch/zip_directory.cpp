@@ -118,7 +118,9 @@ class ZipReader {
   uint64_t find_end64(uint64_t locator) const {
     const auto at = load<uint64_t>(locator + 8);
     if (!contains(locator, at, kEnd64.bytes) || !is_at(kEnd64, at)) {
-      fail_at(message("the zip64 locator points to byte ", at, ", where there is no ", kEnd64.name), locator);
+      fail_at(message("the zip64 locator points to byte ", at, ", where there is no ", kEnd64.name,
+                      ": bytes stand before the archive or are missing in it"),
+              locator);
     }
     const auto size = load<uint64_t>(at + 4);  // of what follows this field
     if (size != locator - at - 12) {
