@@ -41,13 +41,15 @@ constexpr std::array<const char*, 3> kOtherWeights = {"tf_model.h5", "flax_model
 // What a file is by its first bytes, none of which can begin a safetensors file: the length they would be is far beyond
 // the limit.
 struct FormatRow {
-  std::string_view first_bytes;
+  size_t at;  // where the bytes stand
+  std::string_view bytes;
   OpenShard alone;
   OpenShard as_shard;
 };
-constexpr std::array<FormatRow, 3> kFormats = {{{"PK\x03\x04", open_pytorch, open_pytorch_shard},
-                                                {"PK\x05\x06", open_pytorch, open_pytorch_shard},
-                                                {"\x80\x02", open_pytorch, open_pytorch_shard}}};
+constexpr std::array<FormatRow, 4> kFormats = {{{0, "PK\x03\x04", open_pytorch, open_pytorch_shard},
+                                                {0, "PK\x05\x06", open_pytorch, open_pytorch_shard},
+                                                {0, "\x80", open_pytorch, open_pytorch_shard},
+                                                {257, "ustar", open_pytorch, open_pytorch_shard}}};
 
 struct MagicRow {
   std::string_view first_bytes;
@@ -61,7 +63,7 @@ constexpr std::array<MagicRow, 5> kMagic = {{{"GGUF", Errc::unsupported, "a GGUF
                                              {"\x1f\x8b", Errc::unsupported, "a gzip archive"},
                                              {"<!DOCTYPE", Errc::malformed, "an HTML page instead of the data"}}};
 
-constexpr size_t kMagicBytes = 64;
+constexpr size_t kMagicBytes = 512;
 
 std::string first_bytes(const path& file, size_t count) {
   std::ifstream stream(file, std::ios::binary);
@@ -85,7 +87,7 @@ bool could_be_safetensors(std::string_view start) {
 const FormatRow* find_format(std::string_view start, const path& file) {
   if (could_be_safetensors(start)) return nullptr;
   for (const FormatRow& row : kFormats) {
-    if (start.starts_with(row.first_bytes)) return &row;
+    if (start.size() > row.at && start.substr(row.at).starts_with(row.bytes)) return &row;
   }
   for (const MagicRow& row : kMagic) {
     if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));

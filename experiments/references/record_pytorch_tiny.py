@@ -125,11 +125,14 @@ def record_read(folder: pathlib.Path) -> str:
     torch.save({"matrix": values((3, 4)), "turned": values((2, 5)).t()}, folder / "floats.pt")
     again(folder / "floats.pt", folder / "deflated.pt", zipfile.ZIP_DEFLATED)
     again(folder / "floats.pt", folder / "big_endian.pt", zipfile.ZIP_STORED, big_endian=True)
+    table = values((3, 2))
+    legacy = {"table": table, "head": table, "turned": values((2, 4), torch.float16).t()}
+    torch.save(legacy, folder / "legacy.pt", _use_new_zipfile_serialization=False)
     torch.jit.script(model.eval()).save(folder / "script.pt")
 
     out = ""
     for file in ("types_and_views.pt", "state_dict.pth", "data_parallel.pt", "no_checksums.pt", "floats.pt", "deflated.pt",
-                 "big_endian.pt"):
+                 "big_endian.pt", "legacy.pt"):
         out += lines(file, torch.load(folder / file))
     out += lines("nested.pt", torch.load(folder / "nested.pt")["state_dict"])
     return out + lines("script.pt", torch.jit.load(folder / "script.pt").state_dict())
@@ -140,7 +143,6 @@ def record_refused(folder: pathlib.Path) -> None:
     torch.save(model, folder / "refused_module.pt")
     torch.save(model.state_dict(), folder / "refused_protocol_4.pt", pickle_protocol=4)
     torch.save({"mean": values((2,)).numpy()}, folder / "refused_numpy.pt")
-    torch.save(model.state_dict(), folder / "refused_legacy.pt", _use_new_zipfile_serialization=False)
     torch.save({"sparse": torch.eye(3).to_sparse(), "dense": torch.ones(2)}, folder / "sparse.pt")
 
 

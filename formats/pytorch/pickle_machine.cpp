@@ -85,9 +85,7 @@ std::vector<PickleValue> PickleMachine::pop_to_mark() {
 }
 
 void PickleMachine::put(uint64_t index) {
-  if (index >= graph.pickle.size()) {
-    fail_here(message("names memo entry ", index, ", more than a pickle of ", graph.pickle.size(), " bytes can have"));
-  }
+  if (index >= at_) fail_here(message("names memo entry ", index, ", more than the ", at_, " bytes so far can make"));
   if (index >= kMaxPickleEntries) fail_limit("memo entries", kMaxPickleEntries);
   const PickleValue value = top();
   if (index >= memo_.size()) memo_.resize(index + 1);

@@ -8,7 +8,8 @@
 
 namespace lathe {
 
-/// The storage of a persistent id, ("storage", class, key, location, number of elements). The key is fit to be the name
+/// The storage of a persistent id, ("storage", class, key, location, number of elements), and None in
+/// the legacy form. The key is fit to be the name
 /// of a record. `where` says file and byte. Throws Error{malformed} for anything else.
 PickleStorage read_storage_id(const PickleGraph& graph, const PickleValue& id, std::string_view where);
 

@@ -1,37 +1,19 @@
 #include "formats/pytorch/torch_file.h"
 
-#include <algorithm>
-#include <charconv>
-#include <utility>
-
-#include "formats/pytorch/state_dict.h"
-#include "formats/pytorch/unpickler.h"
-#include "formats/pytorch/zip_member.h"
-#include "formats/text.h"
+#include "formats/pytorch/legacy_file.h"
+#include "formats/pytorch/torch_archive.h"
 
 namespace lathe {
 namespace {
 
-constexpr uint64_t kMaxVersion = 10;
-// Before version 1.6 a file began with two pickles, of a magic number and of a protocol; earlier still it was a tar.
-constexpr std::string_view kLegacyMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-constexpr std::string_view kLegacyProtocol = "\x80\x02M\xe9\x03.";  // 1001
+// The oldest versions saved tar archives.
 constexpr std::string_view kTarMagic = "ustar";
 constexpr size_t kTarMagicAt = 257;
 constexpr const char* kResave =
     "load it with PyTorch and save it with torch.save(..., _use_new_zipfile_serialization=True), or as safetensors";
 
-std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-
 void refuse_other_formats(Bytes file, std::string_view path) {
-  const std::string_view text = text_of(file);
-  if (text.starts_with(kLegacyMagic)) {
-    if (!text.substr(kLegacyMagic.size()).starts_with(kLegacyProtocol)) {
-      fail(Errc::malformed,
-           message(path, ": a legacy PyTorch file whose protocol (byte ", kLegacyMagic.size(), ") is not 1001"));
-    }
-    fail(Errc::unsupported, message(path, ": a PyTorch file in the legacy form, which is not read; ", kResave));
-  }
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   if (text.size() > kTarMagicAt && text.substr(kTarMagicAt).starts_with(kTarMagic)) {
     fail(Errc::unsupported,
          message(path, ": a tar archive, as the oldest PyTorch saved, which is not read; ", kResave));
@@ -41,158 +23,12 @@ void refuse_other_formats(Bytes file, std::string_view path) {
   }
 }
 
-/// A file while it is read.
-class TorchReader {
- public:
-  TorchReader(Bytes file, std::string_view path) : file_(file), path_(path), zip_(read_zip_directory(file, path)) {
-    find_root();
-    check_version();
-  }
-
-  TorchContents run(TorchNames names) {
-    TorchContents contents;
-    contents.is_big_endian = is_big_endian();
-    const bool is_script = find("constants.pkl") != nullptr;
-    std::vector<std::byte> buffer;
-    const PickleGraph graph = read_pickle("data.pkl", buffer);
-    check_script_classes(graph, is_script);
-    contents.records = find_records(graph, "data/");
-    StateDict state = is_script ? find_script_tensors(graph, path_) : find_state_dict(graph, path_);
-    if (is_script) check_constants();
-    if (names == TorchNames::without_module) strip_module_prefix(state, path_);
-    for (NamedTensor& tensor : state.tensors) {
-      contents.tensors.push_back({std::move(tensor.name), graph.tensors[tensor.tensor]});
-    }
-    contents.notes = std::move(state.notes);
-    note_checksums(contents);
-    return contents;
-  }
-
- private:
-  /// All members stand in one folder, whatever it is called.
-  void find_root() {
-    if (zip_.members.empty()) fail(Errc::malformed, message(path_, ": an archive without members"));
-    const std::string& first = zip_.members.front().name;
-    const size_t slash = first.find('/');
-    if (slash == std::string::npos || slash == 0) {
-      fail(Errc::malformed, message(path_, ": member ", printable(first), " is in no folder: no file of torch.save"));
-    }
-    root_ = first.substr(0, slash + 1);
-    for (const ZipMember& member : zip_.members) {
-      if (member.name.starts_with(root_)) continue;
-      fail(Errc::malformed, message(path_, ": members ", printable(first), " and ", printable(member.name),
-                                    " are in two folders, expected one"));
-    }
-  }
-
-  const ZipMember* find(std::string_view name) const { return zip_.find(root_ + std::string(name)); }
-
-  const ZipMember& require_member(std::string_view name) const {
-    const ZipMember* member = find(name);
-    if (member == nullptr) {
-      fail(Errc::malformed, message(path_, ": no member ", printable(root_), printable(name), ": the archive is ",
-                                    "incomplete or no file of torch.save"));
-    }
-    return *member;
-  }
-
-  /// The member's content, in `buffer` where it is compressed.
-  std::string_view read(const ZipMember& member, std::vector<std::byte>& buffer) const {
-    Bytes data = stored_data(member, file_);
-    if (member.is_deflated) {
-      buffer.resize(member.bytes);
-      inflate_member(member, file_, path_, buffer);
-      data = buffer;
-    }
-    check_crc(member, data, path_);
-    return text_of(data);
-  }
-
-  void check_version() const {
-    const ZipMember* hidden = find(".data/version");  // where newer files have it
-    const ZipMember& member = hidden != nullptr ? *hidden : require_member("version");
-    std::vector<std::byte> buffer;
-    const std::string_view text = trimmed(read(member, buffer).substr(0, 32));
-    const std::string_view digits = text.substr(0, text.find_last_not_of("\r\n") + 1);
-    uint64_t version = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), version);
-    if (error == std::errc() && end == digits.data() + digits.size() && version >= 1 && version <= kMaxVersion) return;
-    fail(Errc::malformed, message(path_, ": member ", printable(member.name), " is \"", printable(digits),
-                                  "\", expected a version from 1 to ", kMaxVersion));
-  }
-
-  bool is_big_endian() const {
-    const ZipMember* member = find("byteorder");
-    if (member == nullptr) return false;
-    std::vector<std::byte> buffer;
-    const std::string_view order = read(*member, buffer);
-    if (order == "little" || order == "big") return order == "big";
-    fail(Errc::malformed, message(path_, ": member ", printable(member->name), " is \"", printable(order),
-                                  "\", expected \"little\" or \"big\""));
-  }
-
-  PickleGraph read_pickle(std::string_view name, std::vector<std::byte>& buffer) const {
-    const ZipMember& member = require_member(name);
-    return unpickle(read(member, buffer), message(path_, ": ", name));
-  }
-
-  void check_script_classes(const PickleGraph& graph, bool is_script) const {
-    if (is_script) return;
-    for (const PickleGlobal& global : graph.globals) {
-      if (global.role != GlobalRole::script_class) continue;
-      fail(Errc::malformed,
-           message(path_, ": the pickle names the TorchScript class ", printable(global.module), ".",
-                   printable(global.name), ", but there is no member ", printable(root_), "constants.pkl"));
-    }
-  }
-
-  /// Code refers to its constants, which are read to see that the archive is whole.
-  void check_constants() const {
-    std::vector<std::byte> buffer;
-    find_records(read_pickle("constants.pkl", buffer), "constants/");
-  }
-
-  std::vector<ZipMember> find_records(const PickleGraph& graph, std::string_view folder) const {
-    std::vector<ZipMember> records;
-    records.reserve(graph.storages.size());
-    for (const PickleStorage& storage : graph.storages) {
-      const ZipMember& record = require_member(std::string(folder) + std::string(storage.key));
-      const uint64_t bytes = storage.elements * storage.type->bytes;  // checked when it was read
-      if (record.bytes != bytes) {
-        fail(Errc::malformed, message(path_, ": member ", printable(record.name), " has ", record.bytes,
-                                      " bytes, but the pickle says ", storage.elements, " elements of ",
-                                      storage.type->name, ", which is ", bytes, " (byte ", storage.at, " of it)"));
-      }
-      records.push_back(record);
-    }
-    return records;
-  }
-
-  void note_checksums(TorchContents& contents) const {
-    const auto is_unchecked = [](const ZipMember& record) { return record.crc == 0 && record.bytes > 0; };
-    const auto count = std::count_if(contents.records.begin(), contents.records.end(), is_unchecked);
-    if (count == 0) return;
-    contents.notes.push_back(message(path_, ": ", count, " of ", contents.records.size(),
-                                     " records have no checksum, so that damage to them is not found"));
-  }
-
-  Bytes file_;
-  std::string path_;
-  ZipDirectory zip_;
-  std::string root_;  // with its slash
-};
-
 }  // namespace
 
-const TorchTensor* TorchContents::find(std::string_view name) const {
-  const auto found = std::lower_bound(tensors.begin(), tensors.end(), name,
-                                      [](const TorchTensor& tensor, std::string_view n) { return tensor.name < n; });
-  return found == tensors.end() || found->name != name ? nullptr : &*found;
-}
-
 TorchContents read_torch_file(Bytes file, std::string_view path, TorchNames names) {
+  if (is_legacy_file(file)) return read_legacy_file(file, path, names);
   refuse_other_formats(file, path);
-  return TorchReader(file, path).run(names);
+  return read_torch_archive(file, path, names);
 }
 
 }  // namespace lathe

@@ -301,12 +301,8 @@ constexpr OpcodeIndex kIndex = index_opcodes();
   fail(Errc::malformed, message(subject, "opcode ", other->name, ", which torch.save does not write"));
 }
 
-}  // namespace
-
-PickleGraph unpickle(std::string_view pickle, std::string_view where) {
-  if (pickle.size() > kMaxPickleBytes) {
-    fail(Errc::limit, message(where, ": ", pickle.size(), " bytes, the limit is ", kMaxPickleBytes));
-  }
+/// Runs up to and with STOP, and leaves the pickle of the graph with what has been read.
+PickleGraph run(std::string_view pickle, std::string_view where) {
   if (!pickle.starts_with('\x80')) {
     fail(Errc::malformed, message(where, ": the pickle does not begin with opcode PROTO"));
   }
@@ -318,12 +314,25 @@ PickleGraph unpickle(std::string_view pickle, std::string_view where) {
     machine.name_opcode(opcode->name);
     opcode->run(machine);
   }
-  if (machine.remaining() != 0) {
-    fail(Errc::malformed,
-         message(where, ": ", machine.remaining(), " bytes follow opcode STOP at byte ", machine.opcode_at()));
-  }
   check_nesting(machine.graph, kMaxPickleDepth, where);
+  machine.graph.pickle.remove_suffix(machine.remaining());
   return std::move(machine.graph);
+}
+
+}  // namespace
+
+PickleGraph unpickle(std::string_view pickle, std::string_view where) {
+  if (pickle.size() > kMaxPickleBytes) {
+    fail(Errc::limit, message(where, ": ", pickle.size(), " bytes, the limit is ", kMaxPickleBytes));
+  }
+  PickleGraph graph = run(pickle, where);
+  if (graph.pickle.size() == pickle.size()) return graph;
+  fail(Errc::malformed, message(where, ": ", pickle.size() - graph.pickle.size(), " bytes follow opcode STOP at byte ",
+                                graph.pickle.size() - 1));
+}
+
+PickleGraph unpickle_first(std::string_view bytes, std::string_view where) {
+  return run(bytes.substr(0, kMaxPickleBytes), where);
 }
 
 }  // namespace lathe

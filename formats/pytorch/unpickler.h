@@ -17,5 +17,7 @@ inline constexpr uint32_t kMaxPickleDepth = 256;
 /// Error{malformed} for bytes that are no such pickle or contradict themselves, Error{unsupported} for other protocols
 /// and names, Error{limit} beyond the limits above; messages say the byte.
 PickleGraph unpickle(std::string_view pickle, std::string_view where);
+/// The pickle that the bytes begin with; that of the graph is as long as it is.
+PickleGraph unpickle_first(std::string_view bytes, std::string_view where);
 
 }  // namespace lathe

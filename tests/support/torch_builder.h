@@ -109,6 +109,22 @@ class TorchBuilder {
   }
   std::string build() const { return zip().build(); }
 
+  /// The form without an archive; every record has a number of elements before it.
+  std::string build_legacy(const std::string& machine = kLegacyMachine) const {
+    std::string keys = "](";
+    for (size_t i = 0; i < records_.size(); ++i) keys += pickle::text(std::to_string(i));
+    std::string file = kLegacyMagic + kLegacyProtocol + pickle::kProto + machine + pickle::kStop + pickle::kProto +
+                       dict() + pickle::kStop + pickle::kProto + keys + "e" + pickle::kStop;
+    for (const std::string& record : records_) {
+      file += little_endian(static_cast<uint64_t>(record.size() / sizeof(float))) + record;
+    }
+    return file;
+  }
+  inline static const std::string kLegacyMagic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+  inline static const std::string kLegacyProtocol = "\x80\x02M\xe9\x03.";
+  inline static const std::string kLegacyMachine =
+      pickle::dict({pickle::text("protocol_version"), pickle::integer(1001), pickle::text("little_endian"), "\x88"});
+
  private:
   std::vector<std::string> records_;
   std::vector<std::string> entries_;

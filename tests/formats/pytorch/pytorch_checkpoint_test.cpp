@@ -87,7 +87,7 @@ void expect_recorded(const std::filesystem::path& file, const RecordedTensors& e
 
 TEST_CASE("every tensor that PyTorch wrote is what PyTorch reads", "[formats][pytorch]") {
   const auto files = read_recorded("expected.tsv");
-  REQUIRE(files.size() == 10);
+  REQUIRE(files.size() == 11);
   for (const auto& [file, tensors] : files) expect_recorded(test::data_path("pytorch") / file, tensors);
 }
 
@@ -97,12 +97,7 @@ TEST_CASE("every tensor of real models is what PyTorch reads", "[formats][pytorc
   for (const char* file : {"crepe/tiny.pth", "crepe/full.pth", "ocr/english_g2.pth", "ocr/craft_mlt_25k.pth"}) {
     const std::filesystem::path folder = test::real_data(file);
     if (folder.empty()) return;
-    const std::filesystem::path path = folder / file;
-    if (path.filename() == "craft_mlt_25k.pth") {
-      expect_error(Errc::unsupported, {path.string(), "legacy"}, [&] { open_checkpoint(path); });
-    } else {
-      expect_recorded(path, recorded.at(path.filename().string()));
-    }
+    expect_recorded(folder / file, recorded.at(std::filesystem::path(file).filename().string()));
   }
 }
 
@@ -114,7 +109,6 @@ TEST_CASE("files that PyTorch wrote and nobody should read are refused", "[forma
   expect_refused("refused_module.pt", {"torch.nn.modules.linear.Linear", "state_dict()"});
   expect_refused("refused_numpy.pt", {"_reconstruct", "NumPy"});
   expect_refused("refused_protocol_4.pt", {"protocol 4", "pickle_protocol=2"});
-  expect_refused("refused_legacy.pt", {"legacy", "_use_new_zipfile_serialization=True"});
 }
 
 TEST_CASE("types and layouts that are not read are errors of their tensors alone", "[formats][pytorch]") {
@@ -196,7 +190,7 @@ TEST_CASE("tensors that share a storage share its bytes", "[formats][pytorch]") 
   const std::string record = compressed.find("archive/data/0")->data;
   std::erase_if(compressed.parts, [](const test::ZipPart& part) { return part.name == "archive/data/0"; });
   compressed.add_deflated("archive/data/0", record);
-  for (const std::string& content : {tied().build(), compressed.build()}) {
+  for (const std::string& content : {tied().build(), compressed.build(), tied().build_legacy()}) {
     const auto checkpoint = open_pytorch(dir.write("model.pt", content));
     CHECK(checkpoint->tensor("head").bytes.data() == checkpoint->tensor("table").bytes.data());
     CHECK(checkpoint->tensor("last").bytes.data() == checkpoint->tensor("table").bytes.data() + 16);

@@ -274,16 +274,58 @@ TEST_CASE("a TorchScript archive that does not hold together is refused", "[form
   });
 }
 
-TEST_CASE("forms that PyTorch wrote earlier are refused with advice", "[formats][pytorch]") {
-  const std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+TEST_CASE("the legacy form is read", "[formats][pytorch]") {
+  const TorchContents contents = read(small().build_legacy());
+  CHECK(names_of(contents) == std::vector<std::string>{"a", "b"});
+  CHECK(contents.notes.empty());
+  CHECK_FALSE(contents.is_big_endian);
+  CHECK(read(small().build_legacy(dict({text("little_endian"), "\x89"}))).is_big_endian);
+  CHECK(names_of(read(TorchBuilder().add_f32("module.a", {1}, {1}).build_legacy())) == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("every truncation of the legacy form is an error", "[formats][pytorch]") {
+  const std::string file = small().build_legacy();
+  for (size_t size = 0; size < file.size(); ++size) {
+    INFO("first " << size << " bytes");
+    const bool has_magic = size == 0 || size >= TorchBuilder::kLegacyMagic.size();
+    expect_error(has_magic ? Errc::malformed : Errc::unsupported, {kPath}, [&] { read(file.substr(0, size)); });
+  }
+}
+
+TEST_CASE("a file of the legacy form that does not hold together is refused", "[formats][pytorch]") {
+  const std::string good = small().build_legacy();
+  const auto keys = [&](const std::string& with) {
+    std::string file = good;
+    const std::string own = "](" + text("0") + text("1") + "e";
+    return file.replace(file.find(own), own.size(), with);
+  };
+  std::string other_count = good;
+  other_count[good.size() - 12 - 8] = 4;
+  expect_all_refused({
+      {"case 122: another protocol",
+       TorchBuilder::kLegacyMagic + "\x80\x02M\xea\x03.",
+       Errc::malformed,
+       {"legacy", "byte 15", "1001"}},
+      {"no byte order", small().build_legacy("}"), Errc::malformed, {"little_endian"}},
+      {"a byte order that is no boolean",
+       small().build_legacy(dict({text("little_endian"), "N"})),
+       Errc::malformed,
+       {"little_endian"}},
+      {"a machine that is no dict", small().build_legacy("]"), Errc::malformed, {"little_endian"}},
+      {"case 91: fewer keys", keys("](" + text("0") + "e"), Errc::malformed, {"keys of storages", "the 2"}},
+      {"case 91: another key", keys("](" + text("0") + text("2") + "e"), Errc::malformed, {"keys of storages have 2"}},
+      {"case 106: a key twice", keys("](" + text("0") + text("0") + "e"), Errc::malformed, {"keys of storages have 0"}},
+      {"a key that is no text", keys("](" + text("0") + "Ne"), Errc::malformed, {"keys of storages"}},
+      {"keys that are no list", keys("}"), Errc::malformed, {"a dict", "expected a list"}},
+      {"case 92: another number of elements", other_count, Errc::malformed, {"storage 1", "4 elements", "says 3"}},
+      {"bytes behind the last storage", good + "x", Errc::malformed, {"1 bytes follow the last storage"}},
+  });
+}
+
+TEST_CASE("what torch.save does not write is refused with advice", "[formats][pytorch]") {
   const std::string tar = "storages" + std::string(249, '\0') + "ustar" + std::string(250, '\0');
   expect_all_refused({
       {"case 121: tar", tar, Errc::unsupported, {"tar archive", "_use_new_zipfile_serialization=True"}},
-      {"legacy", magic + "\x80\x02M\xe9\x03.", Errc::unsupported, {"legacy", "_use_new_zipfile_serialization=True"}},
-      {"case 122: legacy with another protocol",
-       magic + "\x80\x02M\xea\x03.",
-       Errc::malformed,
-       {"legacy", "byte 15", "1001"}},
       {"a pickle alone", kProto + "}" + kStop, Errc::unsupported, {"a pickle without the archive"}},
       {"nothing of the kind", "once upon a time", Errc::malformed, {"not a zip archive"}},
       {"nothing", "", Errc::malformed, {"0 bytes"}},
