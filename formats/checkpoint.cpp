@@ -14,32 +14,8 @@ namespace {
 
 using std::filesystem::path;
 
-template <OpenShard open>
-std::unique_ptr<Checkpoint> open_alone(const path& file) {
-  return open(file);
-}
-template <OpenShard open>
-std::unique_ptr<Checkpoint> open_index(const path& file) {
-  return open_sharded(file, open);
-}
-
-// The weights of a model folder. Models whose configuration and tokenizer stand in the same file as the weights are
-// rows of formats/source.cpp instead.
-struct FolderRow {
-  const char* file;
-  std::unique_ptr<Checkpoint> (*open)(const path&);
-};
-// In order of preference. A new format of weights beside a config.json is a row here.
-constexpr std::array<FolderRow, 4> kFolderFiles = {{{"model.safetensors", open_alone<open_safetensors>},
-                                                    {"model.safetensors.index.json", open_index<open_safetensors>},
-                                                    {"pytorch_model.bin", open_alone<open_pytorch>},
-                                                    {"pytorch_model.bin.index.json", open_index<open_pytorch_shard>}}};
-
-// Weights of formats that are not read, so that the message can say more than "no weights".
-constexpr std::array<const char*, 3> kOtherWeights = {"tf_model.h5", "flax_model.msgpack", "model.onnx"};
-
-// What a file is by its first bytes, none of which can begin a safetensors file: the length they would be is far beyond
-// the limit.
+// What a file is by bytes near its beginning. None of these can be safetensors: the length that the first eight bytes
+// would be is far beyond the limit.
 struct FormatRow {
   size_t at;  // where the bytes stand
   std::string_view bytes;
@@ -63,12 +39,11 @@ constexpr std::array<MagicRow, 5> kMagic = {{{"GGUF", Errc::unsupported, "a GGUF
                                              {"\x1f\x8b", Errc::unsupported, "a gzip archive"},
                                              {"<!DOCTYPE", Errc::malformed, "an HTML page instead of the data"}}};
 
-constexpr size_t kMagicBytes = 512;
-
-std::string first_bytes(const path& file, size_t count) {
+/// As many as the rows above look at.
+std::string first_bytes(const path& file) {
   std::ifstream stream(file, std::ios::binary);
-  std::string bytes(count, '\0');
-  stream.read(bytes.data(), static_cast<std::streamsize>(count));
+  std::string bytes(512, '\0');
+  stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   bytes.resize(static_cast<size_t>(stream.gcount()));
   return bytes;
 }
@@ -83,26 +58,59 @@ bool could_be_safetensors(std::string_view start) {
   return start.size() < 8 || load_le<uint64_t>(std::as_bytes(std::span(start)).data()) <= kMaxSafetensorsHeader;
 }
 
+/// Throws for a file of a format that is known and not read.
+void refuse_known(std::string_view start, const path& file) {
+  if (could_be_safetensors(start)) return;
+  for (const MagicRow& row : kMagic) {
+    if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
+  }
+}
+
 /// Null for a file that can only be safetensors or JSON.
-const FormatRow* find_format(std::string_view start, const path& file) {
+const FormatRow* find_format(std::string_view start) {
   if (could_be_safetensors(start)) return nullptr;
   for (const FormatRow& row : kFormats) {
     if (start.size() > row.at && start.substr(row.at).starts_with(row.bytes)) return &row;
   }
-  for (const MagicRow& row : kMagic) {
-    if (start.starts_with(row.first_bytes)) fail(row.code, message(file.string(), ": this is ", row.what));
-  }
   return nullptr;
 }
 
+template <OpenShard open>
+std::unique_ptr<Checkpoint> open_alone(const path& file) {
+  refuse_known(first_bytes(file), file);
+  return open(file);
+}
+template <OpenShard open>
+std::unique_ptr<Checkpoint> open_index(const path& file) {
+  return open_sharded(file, open);
+}
+
+// The weights of a model folder. Models whose configuration and tokenizer stand in the same file as the weights are
+// rows of formats/source.cpp instead.
+struct FolderRow {
+  const char* file;
+  std::unique_ptr<Checkpoint> (*open)(const path&);
+};
+// In order of preference. A new format of weights beside a config.json is a row here.
+constexpr std::array<FolderRow, 4> kFolderFiles = {{{"model.safetensors", open_alone<open_safetensors>},
+                                                    {"model.safetensors.index.json", open_index<open_safetensors>},
+                                                    {"pytorch_model.bin", open_alone<open_pytorch>},
+                                                    {"pytorch_model.bin.index.json", open_index<open_pytorch_shard>}}};
+
+// Weights of formats that are not read, so that the message can say more than "no weights".
+constexpr std::array<const char*, 3> kOtherWeights = {"tf_model.h5", "flax_model.msgpack", "model.onnx"};
+
 std::unique_ptr<ShardFile> open_any_shard(const path& file) {
-  const FormatRow* format = find_format(first_bytes(file, kMagicBytes), file);
+  const std::string start = first_bytes(file);
+  refuse_known(start, file);
+  const FormatRow* format = find_format(start);
   return format == nullptr ? open_safetensors(file) : format->as_shard(file);
 }
 
 std::unique_ptr<Checkpoint> open_file(const path& file) {
-  const std::string start = first_bytes(file, kMagicBytes);
-  if (const FormatRow* format = find_format(start, file)) return format->alone(file);
+  const std::string start = first_bytes(file);
+  refuse_known(start, file);
+  if (const FormatRow* format = find_format(start)) return format->alone(file);
   if (!could_be_safetensors(start) && is_json_object(start)) return open_sharded(file, open_any_shard);
   return open_safetensors(file);
 }

@@ -156,6 +156,12 @@ TEST_CASE("a file of torch.save is opened by its path or its folder", "[formats]
   CHECK(open_checkpoint(dir.path())->names() == std::vector<std::string>{"b"});  // what holds no code comes first
 }
 
+TEST_CASE("a pointer to the weights of a folder is told apart from them", "[formats][pytorch][checkpoint]") {
+  const TempDir dir;
+  const auto file = dir.write("pytorch_model.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n");
+  expect_error(Errc::malformed, {file.string(), "git lfs pull"}, [&] { open_checkpoint(dir.path()); });
+}
+
 TEST_CASE("shards of torch.save keep the names that their index knows", "[formats][pytorch][checkpoint]") {
   const TempDir dir;
   dir.write("one.bin", TorchBuilder().add_f32("module.a", {2}, {1, 2}).build());
