@@ -12,7 +12,7 @@ using enum GlobalRole;
 
 // Python 2 called the module builtins __builtin__, and pickles of protocol 2 still do.
 constexpr std::array kGlobals = {
-    PickleGlobal{"collections", "OrderedDict", ordered_dict, nullptr, 0, 0},
+    PickleGlobal{"collections", "OrderedDict", ordered_dict, nullptr, 0, 1},
     PickleGlobal{"collections", "Counter", opaque_call, nullptr, 0, 1},
     PickleGlobal{"_codecs", "encode", opaque_call, nullptr, 2, 2},
     PickleGlobal{"builtins", "bytearray", opaque_call, nullptr, 0, 2},

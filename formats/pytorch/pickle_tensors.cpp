@@ -83,12 +83,17 @@ void check_extent(const PickleTensor& tensor, uint64_t capacity, std::string_vie
 PickleStorage read_storage_id(const PickleGraph& graph, const PickleValue& id, std::string_view where) {
   require_kind(graph, id, PickleKind::tuple, "a persistent id", where);
   const std::vector<PickleValue>& parts = graph.items(id);
-  // The legacy form has a sixth part, which is about views that only the oldest versions wrote.
-  const bool has_parts = parts.size() == 5 || (parts.size() == 6 && parts[5].kind == PickleKind::none);
-  if (!has_parts || parts[0].kind != PickleKind::text || graph.text(parts[0]) != "storage") {
+  // The legacy form has a sixth part.
+  if ((parts.size() != 5 && parts.size() != 6) || parts[0].kind != PickleKind::text ||
+      graph.text(parts[0]) != "storage") {
     fail(Errc::malformed,
          message(where, ": a persistent id of ", parts.size(), " parts that begins with ",
                  parts.empty() ? "nothing" : value_text(graph, parts[0]), ", expected 5 parts and \"storage\""));
+  }
+  if (parts.size() == 6 && parts[5].kind != PickleKind::none) {
+    fail(Errc::unsupported, message(where,
+                                    ": a storage that is a part of another one, as only versions before 0.4 "
+                                    "wrote: load it with PyTorch and save it again"));
   }
   const PickleGlobal& kind = read_global(graph, parts[1], "the storage's class", where);
   if (kind.role != GlobalRole::storage && kind.role != GlobalRole::untyped_storage) {

@@ -128,16 +128,18 @@ StateDict find_script_tensors(const PickleGraph& graph, std::string_view path) {
                                   ", expected the object of a module"));
   }
   StateDict state;
-  uint64_t objects = 0;
+  uint64_t seen = 0;  // an object that is held in several places is looked at in each, and so may its attributes be
   std::vector<ScriptObject> left = {{"", graph.root}};
   while (!left.empty()) {
     const ScriptObject object = std::move(left.back());
     left.pop_back();
-    if (++objects > kMaxTensors || state.tensors.size() > kMaxTensors) {
-      fail(Errc::limit, message(path, ": more than ", kMaxTensors, " objects or tensors, which is the limit"));
-    }
     const std::vector<PickleValue>& held = graph.items(object.value);  // its state, once it has one
-    if (held.empty() || held.front().kind != PickleKind::dict) continue;
+    const bool has_attributes = !held.empty() && held.front().kind == PickleKind::dict;
+    seen += 1 + (has_attributes ? graph.items(held.front()).size() / 2 : 0);
+    if (seen > kMaxTensors) {
+      fail(Errc::limit, message(path, ": the objects have more than ", kMaxTensors, " attributes, which is the limit"));
+    }
+    if (!has_attributes) continue;
     for (const DictEntry& entry : entries_of(graph, held.front(), path)) {
       if (!is_tensor(entry) && entry.value.kind != PickleKind::object) continue;
       std::string name = object.prefix + std::string(entry.key);

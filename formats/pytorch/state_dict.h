@@ -25,7 +25,7 @@ struct StateDict {
 StateDict find_state_dict(const PickleGraph& graph, std::string_view path);
 
 /// The tensors among the attributes of TorchScript's objects: the parameters and buffers of a module, named with dots.
-/// Throws Error{malformed} when the pickle holds no object, Error{limit} beyond kMaxTensors objects.
+/// Throws Error{malformed} when the pickle holds no object, Error{limit} beyond kMaxTensors attributes.
 StateDict find_script_tensors(const PickleGraph& graph, std::string_view path);
 
 /// Takes "module." from the names where all of them begin with it, as those of a DataParallel model do, and notes it.

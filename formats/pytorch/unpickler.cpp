@@ -77,6 +77,25 @@ PickleValue call_from_type(Machine& machine, const std::vector<PickleValue>& arg
   return call(machine, inner, std::vector<PickleValue>(machine.graph.items(arguments[2])));
 }
 
+bool is_sequence(const PickleValue& value) { return value.kind == PickleKind::list || value.kind == PickleKind::tuple; }
+
+/// Empty, or with the pairs of a list, as Python 2 wrote.
+PickleValue make_dict(Machine& machine, const std::vector<PickleValue>& arguments) {
+  std::vector<PickleValue> items;
+  if (!arguments.empty()) {
+    if (!is_sequence(arguments[0])) {
+      machine.fail_here(message("makes a dict of ", kind_text(arguments[0].kind), ", expected a list of pairs"));
+    }
+    for (const PickleValue& pair : machine.graph.items(arguments[0])) {
+      if (!is_sequence(pair) || machine.graph.items(pair).size() != 2) {
+        machine.fail_here(message("makes a dict of a list with ", kind_text(pair.kind), ", expected pairs"));
+      }
+      items.insert(items.end(), machine.graph.items(pair).begin(), machine.graph.items(pair).end());
+    }
+  }
+  return machine.new_container(PickleKind::dict, std::move(items));
+}
+
 PickleValue call(Machine& machine, const PickleGlobal& global, const std::vector<PickleValue>& arguments) {
   const std::string name = message(printable(global.module), ".", printable(global.name));
   if (!is_callable(global.role)) machine.fail_here(message("calls ", name, ", which is no function of a state dict"));
@@ -86,7 +105,7 @@ PickleValue call(Machine& machine, const PickleGlobal& global, const std::vector
   }
   switch (global.role) {
     case GlobalRole::ordered_dict:
-      return machine.new_container(PickleKind::dict, {});
+      return make_dict(machine, arguments);
     case GlobalRole::opaque_call:
       return {PickleKind::opaque};
     case GlobalRole::first_argument:

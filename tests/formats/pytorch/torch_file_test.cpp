@@ -262,7 +262,7 @@ TEST_CASE("a TorchScript archive that does not hold together is refused", "[form
        script(script_pickle(), tuple({floats("0", 3)})).build(),
        Errc::malformed,
        {"archive/constants/0", "8 bytes", "12"}},
-      {"more paths than tensors can have", script(shared, ")").build(), Errc::limit, {"1000000 objects"}},
+      {"more paths than tensors can have", script(shared, ")").build(), Errc::limit, {"1000000 attributes"}},
       {"an attribute twice",
        script(object("Net", {text("w"), floats("0", 4), text("w"), floats("0", 4)}), ")").build(),
        Errc::malformed,

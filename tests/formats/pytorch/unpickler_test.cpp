@@ -123,6 +123,16 @@ TEST_CASE("tensors of every function that makes them are read", "[formats][pytor
   CHECK(sparse.tensors[0].other_layout == "_rebuild_sparse_tensor");
 }
 
+TEST_CASE("dicts of Python 2 are made of pairs", "[formats][pytorch][pickle]") {
+  const std::string pairs = "](](" + text("a") + integer(1) + "e](" + text("b") + integer(2) + "ee";
+  const std::string pickle = whole(call(global("collections", "OrderedDict"), {pairs}));
+  const PickleGraph graph = read(pickle);
+  REQUIRE(graph.root.kind == PickleKind::dict);
+  REQUIRE(graph.items(graph.root).size() == 4);
+  CHECK(graph.text(graph.items(graph.root)[2]) == "b");
+  CHECK(graph.items(graph.root)[3].integer == 2);
+}
+
 TEST_CASE("what a training script adds to a checkpoint is passed over", "[formats][pytorch][pickle]") {
   for (const std::string& value : {
            call(global("_codecs", "encode"), {text("bytes"), text("latin1")}),
@@ -236,6 +246,14 @@ TEST_CASE("a pickle that misuses the stack or the memo is refused", "[formats][p
        whole(call(global("torch._utils", "_rebuild_tensor_v2"), {"N"})),
        Errc::malformed,
        {"_rebuild_tensor_v2", "1 arguments", "6 to 7"}},
+      {"a dict of a text",
+       whole(call(global("collections", "OrderedDict"), {text("k")})),
+       Errc::malformed,
+       {"REDUCE", "a text", "a list of pairs"}},
+      {"a dict of what are no pairs",
+       whole(call(global("collections", "OrderedDict"), {"](]Ne"})),
+       Errc::malformed,
+       {"REDUCE", "a list", "expected pairs"}},
       {"a tensor of a tensor of its own class",
        whole(call(global("torch._tensor", "_rebuild_from_type_v2"),
                   {global("torch._tensor", "_rebuild_from_type_v2"), "N", ")", "N"})),
@@ -277,6 +295,10 @@ TEST_CASE("a storage that contradicts itself is refused", "[formats][pytorch][pi
        {"BINPERSID", "\"module\""}},
       {"case 89: no tuple", whole(text("storage") + "Q"), Errc::malformed, {"\"storage\"", "a tuple"}},
       {"case 89: too few parts", id({text("storage"), type}), Errc::malformed, {"2 parts", "expected 5"}},
+      {"a part of another storage",
+       id({text("storage"), type, text("0"), text("cpu"), integer(1), tuple({text("1"), integer(0), integer(1)})}),
+       Errc::unsupported,
+       {"part of another", "0.4"}},
       {"a class that is none of storages",
        id({text("storage"), global("torch", "Size"), text("0"), text("cpu"), integer(1)}),
        Errc::malformed,
