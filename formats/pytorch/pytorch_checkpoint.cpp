@@ -1,5 +1,6 @@
 #include "formats/pytorch/pytorch_checkpoint.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -25,7 +26,8 @@ class PyTorchFile : public ShardFile {
     for (const TorchTensor& tensor : contents_.tensors) {
       names_.push_back(tensor.name);
       const bool counts = tensor.layout.type != nullptr && !is_counted[tensor.layout.storage];
-      stored_bytes_.push_back(counts ? bytes_of(tensor.layout) : 0);
+      stored_bytes_.push_back(counts ? std::min(bytes_of(tensor.layout), contents_.records[tensor.layout.storage].bytes)
+                                     : 0);
       if (counts) is_counted[tensor.layout.storage] = true;
     }
   }

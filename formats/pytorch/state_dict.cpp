@@ -151,6 +151,11 @@ StateDict find_script_tensors(const PickleGraph& graph, std::string_view path) {
       }
     }
   }
+  if (state.tensors.empty()) {
+    fail(Errc::unsupported,
+         message(path, ": the module of TorchScript has no parameters (one that is frozen keeps them ",
+                 "in its code, which is not read): save its state_dict()"));
+  }
   std::sort(state.tensors.begin(), state.tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   const auto twice = std::adjacent_find(state.tensors.begin(), state.tensors.end(),
                                         [](const auto& a, const auto& b) { return a.name == b.name; });

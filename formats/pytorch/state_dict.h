@@ -25,7 +25,8 @@ struct StateDict {
 StateDict find_state_dict(const PickleGraph& graph, std::string_view path);
 
 /// The tensors among the attributes of TorchScript's objects: the parameters and buffers of a module, named with dots.
-/// Throws Error{malformed} when the pickle holds no object, Error{limit} beyond kMaxTensors attributes.
+/// Throws Error{malformed} when the pickle holds no object, Error{unsupported} when there is no tensor, Error{limit}
+/// beyond kMaxTensors attributes.
 StateDict find_script_tensors(const PickleGraph& graph, std::string_view path);
 
 /// Takes "module." from the names where all of them begin with it, as those of a DataParallel model do, and notes it.

@@ -263,6 +263,7 @@ TEST_CASE("a TorchScript archive that does not hold together is refused", "[form
        Errc::malformed,
        {"archive/constants/0", "8 bytes", "12"}},
       {"more paths than tensors can have", script(shared, ")").build(), Errc::limit, {"1000000 attributes"}},
+      {"no parameters", script(object("Net", {text("training"), "\x89"}), ")").build(), Errc::unsupported, {"frozen"}},
       {"an attribute twice",
        script(object("Net", {text("w"), floats("0", 4), text("w"), floats("0", 4)}), ")").build(),
        Errc::malformed,
