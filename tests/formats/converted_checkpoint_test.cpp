@@ -3,11 +3,11 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <fstream>
 #include <numeric>
 #include <thread>
 
 #include "tests/formats/expect_error.h"
+#include "tests/support/resident_memory.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -15,6 +15,7 @@ namespace lathe {
 namespace {
 
 using test::expect_error;
+using test::resident_file_kilobytes;
 
 TensorConversion counting(uint64_t numbers, float value, std::atomic<int>& calls) {
   return {{numbers},
@@ -29,20 +30,6 @@ std::shared_ptr<const Checkpoint> base_with(const test::TempDir& folder) {
   return open_checkpoint(folder.write(
       "base.safetensors",
       test::SafetensorsBuilder().add_f32("a", {2}, {1, 2}).add_f32("fused", {1}, {9}).add_f32("z", {1}, {3}).build()));
-}
-
-/// Resident bytes of this process that belong to files, from the system's own book-keeping.
-uint64_t resident_kilobytes() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  uint64_t total = 0;
-  while (status >> word) {
-    uint64_t value = 0;
-    if (word != "RssFile:" && word != "RssShmem:") continue;
-    status >> value;
-    total += value;
-  }
-  return total;
 }
 
 TEST_CASE("converted tensors stand beside those of the base, and hidden ones are gone", "[formats][converted]") {
@@ -115,11 +102,11 @@ TEST_CASE("released tensors need no memory and keep their numbers", "[formats][c
   constexpr uint64_t kNumbers = uint64_t{8} << 20;  // 32 MiB
   std::atomic<int> calls = 0;
   const ConvertedCheckpoint checkpoint(nullptr, {{"big", counting(kNumbers, 3, calls)}}, {});
-  const uint64_t before = resident_kilobytes();
+  const uint64_t before = resident_file_kilobytes();
   CHECK(checkpoint.tensor("big").bytes.size() == kNumbers * sizeof(float));
-  CHECK(resident_kilobytes() > before + 30'000);
+  CHECK(resident_file_kilobytes() > before + 30'000);
   checkpoint.release("big");
-  CHECK(resident_kilobytes() < before + 5'000);
+  CHECK(resident_file_kilobytes() < before + 5'000);
   const TensorView again = checkpoint.tensor("big");
   CHECK(load_le<float>(again.bytes.data() + again.bytes.size() - 4) == 3);
   CHECK(calls == 1);

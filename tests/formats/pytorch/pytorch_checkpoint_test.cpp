@@ -12,6 +12,7 @@
 #include "tests/formats/expect_error.h"
 #include "tests/support/paths.h"
 #include "tests/support/real_data.h"
+#include "tests/support/resident_memory.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/torch_builder.h"
 
@@ -264,6 +265,26 @@ TEST_CASE("case 109: a compressed record is read, and its damage found", "[forma
   zip.find("archive/data/0")->crc = 1;
   const auto damaged = open_checkpoint(dir.write("damaged.pt", zip.build()));
   expect_error(Errc::malformed, {"damaged.pt", "archive/data/0", "CRC-32"}, [&] { damaged->tensor("a"); });
+}
+
+TEST_CASE("released tensors need no memory", "[formats][pytorch]") {
+  constexpr uint64_t kNumbers = uint64_t{8} << 20;  // 32 MiB
+  const TempDir dir;
+  TorchBuilder builder;
+  const std::string key = builder.add_record(std::string(kNumbers * sizeof(float), 'x'));
+  const std::string floats = storage("FloatStorage", key, static_cast<int64_t>(kNumbers));
+  builder.add_entry("plain", tensor(floats, 0, integers<uint64_t>({kNumbers}), integers<int>({1})));
+  builder.add_entry("turned", tensor(floats, 0, integers<uint64_t>({2, kNumbers / 2}), integers<int>({1, 2})));
+  const auto checkpoint = open_pytorch(dir.write("model.pt", builder.build()));
+  const uint64_t before = test::resident_file_kilobytes();
+  for (const char* name : {"plain", "turned"}) {
+    uint64_t sum = 0;
+    for (const std::byte byte : checkpoint->tensor(name).bytes) sum += static_cast<uint64_t>(byte);
+    CHECK(sum == kNumbers * sizeof(float) * 'x');
+    CHECK(test::resident_file_kilobytes() > before + 20'000);  // some of it was read on opening
+    checkpoint->release(name);
+    CHECK(test::resident_file_kilobytes() < before + 5'000);
+  }
 }
 
 TEST_CASE("tensors of one file may be read by several threads", "[formats][pytorch]") {
