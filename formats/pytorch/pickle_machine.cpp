@@ -19,22 +19,22 @@ char PickleMachine::next_opcode() {
     fail(Errc::malformed, message(where_, ": the pickle ends at byte ", at_, " without opcode STOP: it is truncated"));
   }
   opcode_at_ = at_;
-  return graph.pickle[at_++];
+  return graph_.pickle[at_++];
 }
 
 const char* PickleMachine::take(uint64_t count) {
   if (count > remaining()) {
     fail_here(message("needs ", count, " bytes, only ", remaining(), " are left: the pickle is truncated"));
   }
-  const char* from = graph.pickle.data() + at_;
+  const char* from = graph_.pickle.data() + at_;
   at_ += count;
   return from;
 }
 
 std::string_view PickleMachine::read_line() {
-  const size_t end = graph.pickle.find('\n', at_);
+  const size_t end = graph_.pickle.find('\n', at_);
   if (end == std::string_view::npos) fail_here("has a name without an end: the pickle is truncated");
-  const std::string_view line = graph.pickle.substr(at_, end - at_);
+  const std::string_view line = graph_.pickle.substr(at_, end - at_);
   at_ = end + 1;
   return line;
 }
@@ -45,7 +45,7 @@ void PickleMachine::push(const PickleValue& value) {
 }
 
 void PickleMachine::push_text(uint64_t length) {
-  PickleValue value{PickleKind::text, static_cast<uint32_t>(take(length) - graph.pickle.data())};
+  PickleValue value{PickleKind::text, static_cast<uint32_t>(take(length) - graph_.pickle.data())};
   if (length > kMaxPickleText) {
     fail_here(message("has a text of ", length, " bytes, the limit is ", kMaxPickleText), Errc::limit);
   }
@@ -97,6 +97,12 @@ void PickleMachine::get(uint64_t index) {
   push(*memo_[index]);
 }
 
+void PickleMachine::stop() {
+  graph_.root = pop();
+  if (!stack_.empty() || !marks_.empty()) fail_here("leaves values on the stack");
+  graph_.pickle.remove_suffix(remaining());
+}
+
 void PickleMachine::count(uint64_t more) {
   entries_ += more;
   if (entries_ > kMaxPickleEntries) fail_limit("values", kMaxPickleEntries);
@@ -104,39 +110,39 @@ void PickleMachine::count(uint64_t more) {
 
 PickleValue PickleMachine::new_container(PickleKind kind, std::vector<PickleValue> items) {
   count(1 + items.size());
-  graph.containers.push_back(std::move(items));
-  return {kind, static_cast<uint32_t>(graph.containers.size() - 1)};
+  graph_.containers.push_back(std::move(items));
+  return {kind, static_cast<uint32_t>(graph_.containers.size() - 1)};
 }
 
 void PickleMachine::extend(PickleKind kind, const std::vector<PickleValue>& items) {
   const PickleValue& target = top();
   if (target.kind != kind) fail_here(message("adds to ", kind_text(target.kind), ", expected ", kind_text(kind)));
   count(items.size());
-  auto& held = graph.containers[target.index];
+  auto& held = graph_.containers[target.index];
   held.insert(held.end(), items.begin(), items.end());
 }
 
 PickleValue PickleMachine::add_global(const PickleGlobal& global) {
   count(1);
-  graph.globals.push_back(global);
-  return {PickleKind::global, static_cast<uint32_t>(graph.globals.size() - 1)};
+  graph_.globals.push_back(global);
+  return {PickleKind::global, static_cast<uint32_t>(graph_.globals.size() - 1)};
 }
 
 PickleValue PickleMachine::add_tensor(PickleTensor tensor) {
-  if (graph.tensors.size() >= kMaxTensors) fail_limit("tensors", kMaxTensors);
-  graph.tensors.push_back(std::move(tensor));
-  return {PickleKind::tensor, static_cast<uint32_t>(graph.tensors.size() - 1)};
+  if (graph_.tensors.size() >= kMaxTensors) fail_limit("tensors", kMaxTensors);
+  graph_.tensors.push_back(std::move(tensor));
+  return {PickleKind::tensor, static_cast<uint32_t>(graph_.tensors.size() - 1)};
 }
 
 PickleValue PickleMachine::add_storage(PickleStorage storage) {
   storage.at = opcode_at_;
-  const auto [found, is_new] = storage_of_key_.try_emplace(storage.key, static_cast<uint32_t>(graph.storages.size()));
+  const auto [found, is_new] = storage_of_key_.try_emplace(storage.key, static_cast<uint32_t>(graph_.storages.size()));
   if (is_new) {
-    if (graph.storages.size() >= kMaxTensors) fail_limit("storages", kMaxTensors);
-    graph.storages.push_back(storage);
+    if (graph_.storages.size() >= kMaxTensors) fail_limit("storages", kMaxTensors);
+    graph_.storages.push_back(storage);
     return {PickleKind::storage, found->second};
   }
-  const PickleStorage& first = graph.storages[found->second];
+  const PickleStorage& first = graph_.storages[found->second];
   if (first.type != storage.type || first.elements != storage.elements || first.is_untyped != storage.is_untyped) {
     fail_here(message("describes storage ", printable(storage.key), " as ", storage.elements, " elements of ",
                       storage.type->name, ", which is ", first.elements, " of ", first.type->name, " at byte ",

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "formats/pytorch/pickle_value.h"
@@ -17,9 +18,7 @@ namespace lathe {
 class PickleMachine {
  public:
   /// `where` names file and record for messages. The pickle has to outlive the machine and its graph.
-  PickleMachine(std::string_view pickle, std::string_view where) : where_(where) { graph.pickle = pickle; }
-
-  PickleGraph graph;
+  PickleMachine(std::string_view pickle, std::string_view where) : where_(where) { graph_.pickle = pickle; }
 
   // The bytes.
 
@@ -27,7 +26,7 @@ class PickleMachine {
   char next_opcode();
   void name_opcode(const char* name) { opcode_name_ = name; }
   uint64_t opcode_at() const { return opcode_at_; }
-  uint64_t remaining() const { return graph.pickle.size() - at_; }
+  uint64_t remaining() const { return graph_.pickle.size() - at_; }
   const char* take(uint64_t count);
   template <class T>
   T read() {
@@ -46,7 +45,6 @@ class PickleMachine {
   void push_mark();
   /// What has been pushed since the last mark, which goes with it.
   std::vector<PickleValue> pop_to_mark();
-  bool is_empty() const { return stack_.empty() && marks_.empty(); }
 
   // The memo.
 
@@ -55,6 +53,7 @@ class PickleMachine {
 
   // The arena.
 
+  const PickleGraph& graph() const { return graph_; }
   PickleValue new_container(PickleKind kind, std::vector<PickleValue> items);
   /// Adds to the container on top of the stack, which must be of the kind.
   void extend(PickleKind kind, const std::vector<PickleValue>& items);
@@ -62,6 +61,13 @@ class PickleMachine {
   PickleValue add_tensor(PickleTensor tensor);
   /// Every mention of a key has to describe the same storage.
   PickleValue add_storage(PickleStorage storage);
+
+  // The end.
+
+  /// Makes the one value that is left the root of the graph, and what has been read its pickle.
+  void stop();
+  /// Of a machine that has stopped.
+  PickleGraph take_graph() { return std::move(graph_); }
 
   // Messages.
 
@@ -73,6 +79,7 @@ class PickleMachine {
   void count(uint64_t more);
   [[noreturn]] void fail_limit(std::string_view what, uint64_t limit) const;
 
+  PickleGraph graph_;
   std::string where_;
   uint64_t at_ = 0;
   uint64_t opcode_at_ = 0;

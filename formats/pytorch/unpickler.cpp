@@ -72,9 +72,9 @@ PickleValue call_from_type(Machine& machine, const std::vector<PickleValue>& arg
     machine.fail_here(message("makes a tensor with ", kind_text(arguments[0].kind), " of ",
                               kind_text(arguments[2].kind), ", expected a function and its arguments"));
   }
-  const PickleGlobal inner = machine.graph.globals[arguments[0].index];
+  const PickleGlobal inner = machine.graph().globals[arguments[0].index];
   if (inner.role == GlobalRole::tensor_from_type) machine.fail_here("makes a tensor of a tensor of its own class");
-  return call(machine, inner, std::vector<PickleValue>(machine.graph.items(arguments[2])));
+  return call(machine, inner, std::vector<PickleValue>(machine.graph().items(arguments[2])));
 }
 
 bool is_sequence(const PickleValue& value) { return value.kind == PickleKind::list || value.kind == PickleKind::tuple; }
@@ -86,11 +86,11 @@ PickleValue make_dict(Machine& machine, const std::vector<PickleValue>& argument
     if (!is_sequence(arguments[0])) {
       machine.fail_here(message("makes a dict of ", kind_text(arguments[0].kind), ", expected a list of pairs"));
     }
-    for (const PickleValue& pair : machine.graph.items(arguments[0])) {
-      if (!is_sequence(pair) || machine.graph.items(pair).size() != 2) {
+    for (const PickleValue& pair : machine.graph().items(arguments[0])) {
+      if (!is_sequence(pair) || machine.graph().items(pair).size() != 2) {
         machine.fail_here(message("makes a dict of a list with ", kind_text(pair.kind), ", expected pairs"));
       }
-      items.insert(items.end(), machine.graph.items(pair).begin(), machine.graph.items(pair).end());
+      items.insert(items.end(), machine.graph().items(pair).begin(), machine.graph().items(pair).end());
     }
   }
   return machine.new_container(PickleKind::dict, std::move(items));
@@ -114,7 +114,7 @@ PickleValue call(Machine& machine, const PickleGlobal& global, const std::vector
       return call_from_type(machine, arguments);
     default:
       return machine.add_tensor(
-          read_tensor_call(machine.graph, global, arguments, message(machine.place(), " (", name, ")")));
+          read_tensor_call(machine.graph(), global, arguments, message(machine.place(), " (", name, ")")));
   }
 }
 
@@ -126,10 +126,7 @@ void op_proto(Machine& machine) {
   machine.fail_here(message("says that this is pickle protocol ", version, "; ", kProtocolAdvice), Errc::unsupported);
 }
 
-void op_stop(Machine& machine) {
-  machine.graph.root = machine.pop();
-  if (!machine.is_empty()) machine.fail_here("leaves values on the stack");
-}
+void op_stop(Machine& machine) { machine.stop(); }
 
 void op_mark(Machine& machine) { machine.push_mark(); }
 
@@ -141,8 +138,8 @@ void op_global(Machine& machine) {
 
 void op_newobj(Machine& machine) {
   const PickleValue arguments = machine.pop_kind(PickleKind::tuple);
-  const PickleGlobal& type = machine.graph.globals[machine.pop_kind(PickleKind::global).index];
-  if (type.role != GlobalRole::script_class || !machine.graph.items(arguments).empty()) {
+  const PickleGlobal& type = machine.graph().globals[machine.pop_kind(PickleKind::global).index];
+  if (type.role != GlobalRole::script_class || !machine.graph().items(arguments).empty()) {
     machine.fail_here(message("makes an object of ", printable(type.module), ".", printable(type.name),
                               ", which only classes of TorchScript are for"));
   }
@@ -151,8 +148,8 @@ void op_newobj(Machine& machine) {
 
 void op_reduce(Machine& machine) {
   const PickleValue arguments = machine.pop_kind(PickleKind::tuple);
-  const PickleGlobal function = machine.graph.globals[machine.pop_kind(PickleKind::global).index];
-  machine.push(call(machine, function, std::vector<PickleValue>(machine.graph.items(arguments))));
+  const PickleGlobal function = machine.graph().globals[machine.pop_kind(PickleKind::global).index];
+  machine.push(call(machine, function, std::vector<PickleValue>(machine.graph().items(arguments))));
 }
 
 /// State of a dict is what a model notes beside its tensors; state of an object is its attributes.
@@ -163,7 +160,8 @@ void op_build(Machine& machine) {
   if (target != PickleKind::object) {
     machine.fail_here(message("sets the state of ", kind_text(target), ", expected a dict or an object"));
   }
-  if (!machine.graph.items(machine.top()).empty()) machine.fail_here("sets the state of an object for the second time");
+  if (!machine.graph().items(machine.top()).empty())
+    machine.fail_here("sets the state of an object for the second time");
   machine.extend(PickleKind::object, {state});
 }
 
@@ -243,7 +241,7 @@ void op_text(Machine& machine) {
 
 void op_persistent_id(Machine& machine) {
   const PickleValue id = machine.pop();
-  machine.push(machine.add_storage(read_storage_id(machine.graph, id, machine.place())));
+  machine.push(machine.add_storage(read_storage_id(machine.graph(), id, machine.place())));
 }
 
 template <class T>
@@ -333,9 +331,8 @@ PickleGraph run(std::string_view pickle, std::string_view where) {
     machine.name_opcode(opcode->name);
     opcode->run(machine);
   }
-  check_nesting(machine.graph, kMaxPickleDepth, where);
-  machine.graph.pickle.remove_suffix(machine.remaining());
-  return std::move(machine.graph);
+  check_nesting(machine.graph(), kMaxPickleDepth, where);
+  return machine.take_graph();
 }
 
 }  // namespace
