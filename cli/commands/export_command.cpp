@@ -10,19 +10,22 @@
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
 #include "compress/export/hdf5/export_hdf5.h"
+#include "compress/export/huggingface/export_folder.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 
 namespace lathe::cli {
 namespace {
 
-enum class ExportFormat { gguf, hdf5 };
-constexpr NamedValues<ExportFormat, 2> kExportFormats = {{{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}}};
+enum class ExportFormat { gguf, hdf5, safetensors };
+constexpr NamedValues<ExportFormat, 3> kExportFormats = {
+    {{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}, {ExportFormat::safetensors, "safetensors"}}};
 
 struct ExportArguments {
   std::vector<std::string> files;
   ExportFormat format = ExportFormat::gguf;
   std::optional<GgufExportType> type;
+  std::optional<std::string> model;
   std::optional<std::string> output;
   bool force = false;
   bool json = false;
@@ -32,8 +35,9 @@ struct ExportArguments {
 bool parse(const std::vector<std::string>& args, ExportArguments& a) {
   Options options(
       "compress export", "FILE -o OUT",
-      "Writes the model of an artifact for other programs: a decoder as a GGUF file, or the weights of any model as an "
-      "HDF5 file. Weights are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the "
+      "Writes the model of an artifact for other programs: a decoder as a GGUF file, the weights of any model as an "
+      "HDF5 file, or a model folder that Hugging Face's libraries load. Weights are those that the artifact decodes "
+      "to: pruned ones are zeros, and a low-rank layer is the "
       "product of its two factors.");
   options.choice("to", "the format (default gguf)", kExportFormats, a.format)
       .choice(
@@ -41,8 +45,12 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
           "of linear weights in a GGUF file (default q8_0); norms and biases are F32. With q4_0 the token table and "
           "the head are Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become "
           "Q4_0, "
-          "Q4_K or Q6_K, without being rounded again. In an HDF5 file everything is f32",
+          "Q4_K or Q6_K, without being rounded again. Elsewhere everything is f32",
           kGgufExportTypes, a.type)
+      .text(
+          "model", "FOLDER",
+          "with --to safetensors: the model folder that the artifact was made of, whose config and tokenizer are taken",
+          a.model)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)
       .flag("json", "one JSON object on standard output", a.json)
@@ -51,11 +59,28 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
   return options.parse(args);
 }
 
-void check_export(const ExportArguments& a) {
-  check_output(*a.output, {a.files[0]});
+void check_new(const ExportArguments& a, const std::filesystem::path& output) {
   std::error_code ignored;
-  if (!a.force && std::filesystem::exists(*a.output, ignored)) {
-    fail(Errc::cannot_create, message(*a.output, ": exists already; --force replaces it"));
+  if (!a.force && std::filesystem::exists(output, ignored)) {
+    fail(Errc::cannot_create, message(output.string(), ": exists already; --force replaces it"));
+  }
+}
+
+void check_export(const ExportArguments& a) {
+  if (a.type && a.format != ExportFormat::gguf) {
+    fail(Errc::usage, message("--type is for --to gguf; with --to ", kExportFormats.name(a.format), " all is f32"));
+  }
+  if (a.format != ExportFormat::safetensors) {
+    if (a.model) fail(Errc::usage, "--model is for --to safetensors");
+    check_output(*a.output, {a.files[0]});
+    return check_new(a, *a.output);
+  }
+  if (!a.model) fail(Errc::usage, "--to safetensors needs --model FOLDER, whose config and tokenizer are taken");
+  check_output_folder(*a.output, {a.files[0]});
+  const Paths inputs = files_of_folder(*a.model);
+  for (const std::filesystem::path& file : folder_export_files(*a.model, *a.output)) {
+    check_new(a, file);
+    check_not_an_input(file, inputs);
   }
 }
 
@@ -76,8 +101,12 @@ Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
 }
 
 Exported to_hdf5(const Artifact& artifact, const ExportArguments& a) {
-  if (a.type) fail(Errc::usage, "--type is for --to gguf; an HDF5 file has everything in f32");
   Hdf5Export result = export_hdf5(artifact, *a.output);
+  return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
+}
+
+Exported to_safetensors(const Artifact& artifact, const ExportArguments& a) {
+  FolderExport result = export_folder(artifact, *a.model, *a.output);
   return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
 }
 
@@ -86,7 +115,8 @@ struct ExportRow {
   Exported (*write)(const Artifact& artifact, const ExportArguments& a);
 };
 // A new format is a row here and a name above.
-constexpr EnumTable<ExportRow, 2> kExports = {{{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}}};
+constexpr EnumTable<ExportRow, 3> kExports = {
+    {{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}, {ExportFormat::safetensors, to_safetensors}}};
 
 Json to_json(const ExportArguments& a, const Exported& result) {
   Json types = Json::object();
