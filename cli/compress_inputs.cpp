@@ -53,6 +53,7 @@ CompressInputs resolve_inputs(const CompressArguments& a) {
   inputs.proof_device = choose_device(a.proof_device);
   if (!a.dry_run) instruction_set_of(inputs.proof_device);  // throws where this machine cannot use it
   SourceModel source = open_source(a.models[0], a.allow_requantize);
+  settle_chat_template(read_chat_template(a), source);
   fit_recipe(a, source.task, recipe);
   if (!a.dry_run) check_outputs(a, source, request);
 

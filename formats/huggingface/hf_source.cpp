@@ -1,5 +1,6 @@
 #include "formats/huggingface/hf_source.h"
 
+#include "formats/huggingface/hf_chat_template.h"
 #include "formats/huggingface/hf_tokenizer.h"
 
 namespace lathe {
@@ -20,6 +21,7 @@ class HfSource : public Source {
   std::optional<SentenceTransformer> sentence_transformer() const override {
     return read_sentence_transformer(folder_);
   }
+  std::vector<std::string> notes() const override { return hf_chat_template_notes(folder_); }
 
  private:
   std::filesystem::path folder_;
