@@ -124,8 +124,11 @@ void Interpreter::bind_parameters(const Macro& macro, Arguments& arguments) {
     return true;
   };
   Value caller;
-  if (take_named("caller", caller)) set("caller", caller);
-  if (arguments.positional.size() > macro.parameters.size()) {
+  if (take_named("caller", caller)) {
+    if (!macro.uses_caller) context_.error("the macro '", macro.name, "' does not use its caller");
+    set("caller", caller);
+  }
+  if (arguments.positional.size() > macro.parameters.size() && !macro.uses_varargs) {
     context_.error("the macro '", macro.name, "' takes ", macro.parameters.size(), " arguments at most, not ",
                    arguments.positional.size());
   }
@@ -141,6 +144,17 @@ void Interpreter::bind_parameters(const Macro& macro, Arguments& arguments) {
                                   : evaluate(*macro.defaults[i - without_default]);
     }
     set(macro.parameters[i], std::move(value));
+  }
+  if (macro.uses_varargs) {
+    const size_t taken = std::min(arguments.positional.size(), macro.parameters.size());
+    arguments.positional.erase(arguments.positional.begin(),
+                               arguments.positional.begin() + static_cast<ptrdiff_t>(taken));
+    set("varargs", context_.sequence(SequenceKind::tuple, std::move(arguments.positional)));
+  }
+  if (macro.uses_kwargs) {
+    std::vector<Entry> entries;
+    for (auto& [name, value] : arguments.named) entries.push_back({make_text(name), std::move(value)});
+    return set("kwargs", context_.dict(std::move(entries)));
   }
   if (!arguments.named.empty()) {
     context_.error("the macro '", macro.name, "' has no argument '", arguments.named[0].first, "'");
@@ -178,17 +192,13 @@ Value Interpreter::disjunction(const Expression& expression) {
 
 Value Interpreter::concat(const Expression& expression) {
   Values parts;
-  bool markup = false;
-  for (const ExpressionPointer& part : expression.parts) {
-    parts.push_back(evaluate(*part));
-    markup = markup || (parts.back().is<Text>() && parts.back().get<Text>()->markup);
-  }
+  for (const ExpressionPointer& part : expression.parts) parts.push_back(evaluate(*part));
   std::string out;
   for (const Value& part : parts) {
-    out += markup ? escaped_unless_markup(context_, part) : text_of(context_, part);
+    out += text_of(context_, part);
     context_.check_text(out.size());
   }
-  return context_.text(std::move(out), markup);
+  return context_.text(std::move(out));
 }
 
 Value Interpreter::comparison(const Expression& expression) {

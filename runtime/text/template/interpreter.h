@@ -91,7 +91,6 @@ class Interpreter {
   Value captured_;  // what the filters of a body are applied to
   std::string out_;
   uint32_t nesting_ = 0;
-  uint32_t loops_ = 0;
 };
 
 }  // namespace lathe::jinja

@@ -123,14 +123,12 @@ Interpreter::Flow Interpreter::loop(const Statement& statement) {
     scope_ = open_scope(around);
     return execute(statement.branches[1].body);
   }
-  state->depth = ++loops_;
   for (; state->index < state->items.size(); ++state->index) {
     scope_ = open_scope(around);
     set("loop", state);
     unpack(statement.targets, state->items[state->index]);
     if (execute(statement.branches[0].body) == Flow::broken) break;
   }
-  --loops_;
   return Flow::on;
 }
 

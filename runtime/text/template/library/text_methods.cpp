@@ -1,6 +1,7 @@
 // Methods of text.
 
 #include <algorithm>
+#include <charconv>
 
 #include "runtime/text/template/library/library.h"
 #include "runtime/text/template/values/operators.h"
@@ -150,6 +151,44 @@ Value without_suffix(Context& context, const Value& subject, const Bound& argume
   return derived(context, subject, std::string(text));
 }
 
+/// What stands between the braces of format(): nothing, a place or a name.
+const Value& replacement(const Context& context, const Arguments& given, std::string_view field, size_t next) {
+  for (const auto& [name, value] : given.named) {
+    if (name == field) return value;
+  }
+  size_t place = next;
+  const auto result = std::from_chars(field.data(), field.data() + field.size(), place);
+  if (result.ptr != field.data() + field.size()) {
+    context.fail_here(Errc::unsupported, message("format: the field {", field, "} is not supported or not given"));
+  }
+  if (place >= given.positional.size()) context.error("format: there is no argument for {", field, "}");
+  return given.positional[place];
+}
+
+Value format(Context& context, const Value& subject, const Bound& arguments) {
+  std::string_view rest = *subject.text();
+  std::string out;
+  for (size_t next = 0; !rest.empty();) {
+    const size_t at = std::min(rest.find_first_of("{}"), rest.size());
+    out += rest.substr(0, at);
+    rest.remove_prefix(at);
+    if (rest.starts_with("{{") || rest.starts_with("}}")) {
+      out += rest.front();
+      rest.remove_prefix(2);
+    } else if (!rest.empty()) {
+      const size_t end = rest.find('}');
+      if (rest.front() == '}' || end == rest.npos) context.error("format: a single brace");
+      const std::string_view field = rest.substr(1, end - 1);
+      out += text_of(context, replacement(context, arguments.rest(), field, next));
+      if (field.empty()) ++next;
+      rest.remove_prefix(end + 1);
+    }
+    context.charge(1);
+    context.check_text(out.size());
+  }
+  return derived(context, subject, std::move(out));
+}
+
 /// Every character, of at least one, is of a kind.
 template <bool (*is_kind)(char32_t)>
 Value all_are(Context& context, const Value& subject, const Bound&) {
@@ -175,6 +214,7 @@ constexpr Routine kRows[] = {
     {"count", "sub", 1, count},
     {"endswith", "suffix start", 1, ends_with},
     {"find", "sub", 1, place_of<from_left, false>},
+    {"format", "*", 0, format},
     {"index", "sub", 1, place_of<from_left, true>},
     {"isalnum", "", 0, all_are<is_letter_or_number>},
     {"isalpha", "", 0, all_are<is_letter>},

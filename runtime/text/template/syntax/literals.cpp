@@ -38,6 +38,8 @@ void read_number(std::string_view text, Literal& out) {
   for (const char c : text.substr(0, end)) {
     if (c != '_') out.value += c;
   }
+  const bool leads_with_zero = out.value.size() > 1 && out.value[0] == '0' && out.kind == TokenKind::integer;
+  if (leads_with_zero && out.value.find_first_not_of('0') != out.value.npos) out.fault = "a number begins with 0";
   if (end < text.size() && (is_letter(text[end]) || is_digit(text[end]))) out.fault = "a number runs into a name";
 }
 

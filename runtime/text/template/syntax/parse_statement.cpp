@@ -7,7 +7,7 @@
 namespace lathe::jinja {
 namespace {
 
-/// Names that a macro has without declaring them.
+/// Names that a macro has without declaring them, where its body mentions them.
 constexpr std::string_view kVarargs = "varargs", kKwargs = "kwargs", kCaller = "caller";
 
 class StatementParser {
@@ -116,7 +116,6 @@ class StatementParser {
     std::vector<std::string> out;
     const bool parenthesis = tokens_.skip_sign("(");
     do {
-      if (tokens_.at_name("in") && !out.empty()) break;
       out.push_back(tokens_.take_name("a name to assign to"));
     } while (tokens_.skip_sign(","));
     if (parenthesis) tokens_.expect_sign(")");
@@ -183,7 +182,11 @@ class StatementParser {
 
   void parse_macro_body(Macro& macro, std::string_view end) {
     const uint32_t loops = std::exchange(loops_, 0);
+    const size_t begin = tokens_.place();
     macro.body = body(end);
+    macro.uses_varargs = tokens_.mentions(kVarargs, begin);
+    macro.uses_kwargs = tokens_.mentions(kKwargs, begin);
+    macro.uses_caller = tokens_.mentions(kCaller, begin);
     loops_ = loops;
   }
 

@@ -1,6 +1,7 @@
 #pragma once
 // The tokens of a template, one after the other, with the messages for those that do not fit.
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -39,6 +40,14 @@ class TokenStream {
   std::string take_name(std::string_view what) {
     if (current().kind != TokenKind::name) fail_here(message("expected ", what, ", found ", current_text()));
     return take().text;
+  }
+
+  /// How many tokens have been taken.
+  size_t place() const { return at_; }
+  /// Whether a name is among the tokens that were taken since a place.
+  bool mentions(std::string_view name, size_t since) const {
+    return std::any_of(tokens_.begin() + static_cast<ptrdiff_t>(since), tokens_.begin() + static_cast<ptrdiff_t>(at_),
+                       [&](const Token& token) { return token.is_name(name); });
   }
 
   std::string current_text() const {

@@ -34,24 +34,26 @@ struct Bounds {
   int64_t start, stop, step;
 };
 
-int64_t bound_or(const Context& context, const Value& value, int64_t fallback) {
-  int64_t number = fallback;
-  if (!value.is_none() && !as_integer(value, number)) {
-    context.error("slice indices must be integers or None, not '", type_name(value), "'");
-  }
-  return number;
+int64_t bound_or(const Value& value, int64_t fallback) {
+  as_integer(value, fallback);
+  return fallback;
+}
+
+bool is_bound(const Value& value) {
+  int64_t number = 0;
+  return value.is_none() || as_integer(value, number);
 }
 
 Bounds bounds_of(const Context& context, int64_t size, const Value& start, const Value& stop, const Value& step) {
-  Bounds out{0, 0, bound_or(context, step, 1)};
+  Bounds out{0, 0, bound_or(step, 1)};
   if (out.step == 0) context.error("slice step cannot be zero");
   const bool back = out.step < 0;
   const auto clamped = [&](int64_t at) {
     if (at < 0) at = std::max<int64_t>(at, -size - 1) + size;
     return back ? std::clamp<int64_t>(at, -1, size - 1) : std::clamp<int64_t>(at, 0, size);
   };
-  out.start = start.is_none() ? (back ? size - 1 : 0) : clamped(bound_or(context, start, 0));
-  out.stop = stop.is_none() ? (back ? -1 : size) : clamped(bound_or(context, stop, 0));
+  out.start = start.is_none() ? (back ? size - 1 : 0) : clamped(bound_or(start, 0));
+  out.stop = stop.is_none() ? (back ? -1 : size) : clamped(bound_or(stop, 0));
   return out;
 }
 
@@ -175,6 +177,9 @@ Value item_of(Context& context, const Value& object, const Value& key) {
 
 Value slice_of(Context& context, const Value& object, const Value& start, const Value& stop, const Value& step) {
   if (const Undefined* none = object.get<Undefined>()) context.error(undefined_message(*none));
+  if (!is_bound(start) || !is_bound(stop) || !is_bound(step)) {
+    return make_undefined("the bounds of a slice are integers or none");
+  }
   if (const std::string* text = object.text()) {
     const std::vector<std::string_view> characters = characters_of(context, *text);
     std::string out;

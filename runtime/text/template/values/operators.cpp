@@ -71,7 +71,10 @@ Value subtract(Context& context, const Value& a, const Value& b) {
 Value repeated(Context& context, const Value& value, int64_t count) {
   const auto times = static_cast<size_t>(std::max<int64_t>(count, 0));
   if (const std::string* text = value.text()) {
-    if (!text->empty() && times > context.limits().text_bytes / text->size()) context.check_text(SIZE_MAX);
+    if (!text->empty() && times > context.limits().text_bytes / text->size()) {
+      context.fail_here(Errc::limit, message(times, " times a text of ", text->size(), " bytes, the limit is ",
+                                             context.limits().text_bytes));
+    }
     std::string out;
     out.reserve(text->size() * times);
     for (size_t i = 0; i < times && !text->empty(); ++i) out += *text;

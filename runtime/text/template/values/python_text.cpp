@@ -32,7 +32,9 @@ std::string_view stripped_if(std::string_view text, Side side, Strips strips) {
 
 bool has_cuts_left(int64_t most, size_t cuts) { return most < 0 || cuts < static_cast<uint64_t>(most); }
 
-/// What a search through `size` bytes for `part` costs at most.
+constexpr size_t kWindow = 4096;  // places that are searched between two looks at the limits
+
+/// What a search at `size` places for `part` costs at most.
 uint64_t price_of_search(size_t size, std::string_view part) {
   constexpr size_t kBytesAtOnce = 64;  // a comparison of two texts is that much faster than a step
   return (1 + size / kBytesPerStep) * (1 + part.size() / kBytesAtOnce);
@@ -63,14 +65,24 @@ std::vector<std::string_view> characters_of(Context& context, std::string_view t
 }
 
 size_t find_text(Context& context, std::string_view text, std::string_view part, size_t from) {
-  const size_t at = text.find(part, from);
-  context.charge(price_of_search(std::min(at, text.size()) - std::min(from, text.size()), part));
-  return at;
+  for (size_t begin = from; begin <= text.size(); begin += kWindow) {
+    context.charge(price_of_search(std::min(kWindow, text.size() - begin), part));
+    const size_t at = text.substr(begin, kWindow - 1 + part.size()).find(part);
+    if (at != text.npos) return begin + at;
+  }
+  return text.npos;
 }
 
 size_t rfind_text(Context& context, std::string_view text, std::string_view part) {
-  context.charge(price_of_search(text.size(), part));
-  return text.rfind(part);
+  if (part.size() > text.size()) return text.npos;
+  for (size_t end = text.size() - part.size() + 1; end > 0;) {  // of the places where it may begin
+    const size_t begin = end > kWindow ? end - kWindow : 0;
+    context.charge(price_of_search(end - begin, part));
+    const size_t at = text.substr(begin, end - begin - 1 + part.size()).rfind(part);
+    if (at != text.npos) return begin + at;
+    end = begin;
+  }
+  return text.npos;
 }
 
 std::string_view stripped(std::string_view text, Side side) { return stripped_if(text, side, is_space); }
@@ -88,8 +100,7 @@ std::vector<std::string_view> split_at(Context& context, std::string_view text, 
   std::vector<std::string_view> out;
   while (has_cuts_left(most, out.size())) {
     context.charge(1);
-    const size_t at = from_right ? text.rfind(separator) : find_text(context, text, separator, 0);
-    if (from_right) context.charge(price_of_search(at == text.npos ? text.size() : text.size() - at, separator));
+    const size_t at = from_right ? rfind_text(context, text, separator) : find_text(context, text, separator, 0);
     if (at == text.npos) break;
     out.push_back(from_right ? text.substr(at + separator.size()) : text.substr(0, at));
     text = from_right ? text.substr(0, at) : text.substr(at + separator.size());

@@ -97,7 +97,6 @@ struct Dict {
 struct LoopState {
   Values items;
   size_t index = 0;
-  uint32_t depth = 1;  // of loops in each other
 };
 
 Value make_text(std::string bytes, bool markup = false);
