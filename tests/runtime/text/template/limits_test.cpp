@@ -58,7 +58,7 @@ TEST_CASE("a template that would not end is stopped", "[text][template]") {
   };
   for (const char* source : endless) {
     INFO(source);
-    expect_error(Errc::limit, {"t: line 1: "}, [&] { render(source); });
+    expect_error(Errc::limit, {"t: line "}, [&] { render(source); });
   }
 }
 
