@@ -10,6 +10,7 @@
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "formats/json.h"
+#include "formats/text.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/stream_decoder.h"
 #include "runtime/text/tokenizer.h"
@@ -52,6 +53,20 @@ std::vector<int32_t> prompt_tokens(const Tokenizer& tokenizer, const GenerateArg
     ids.insert(ids.begin(), static_cast<int32_t>(spec.begin_id));
   }
   return ids;
+}
+
+// A prompt that is written by hand often begins as the model's chats do.
+void note_second_begin(const Tokenizer& tokenizer, const std::vector<Output>& outputs) {
+  const TokenizerSpec& spec = tokenizer.spec();
+  const auto begin = static_cast<int32_t>(spec.begin_id);
+  const bool is_twice = spec.add_begin && std::any_of(outputs.begin(), outputs.end(), [&](const Output& output) {
+                          return output.prompt.size() > 1 && output.prompt[0] == begin && output.prompt[1] == begin;
+                        });
+  if (!is_twice) return;
+  std::fputs(message("compress: note: the prompt spells out ", printable(spec.vocabulary[spec.begin_id]),
+                     ", which the model puts before every prompt: now there are two\n")
+                 .c_str(),
+             stderr);
 }
 
 GenerationOptions generation_options(const GenerateArguments& a, const TokenizerSpec& tokenizer) {
@@ -185,6 +200,7 @@ void generate_text(const Model& model, const GenerateRequest& request) {
     outputs.back().prompt = prompt_tokens(tokenizer, a, prompt);
     prompts.push_back(outputs.back().prompt);
   }
+  if (!request.quiet && !a.chat) note_second_begin(tokenizer, outputs);
   fit_context(outputs, stored_task(*model.artifact()), options);
   Session session(model, request.threads);
 
