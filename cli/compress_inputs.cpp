@@ -43,6 +43,17 @@ void check_unseen(const TrainedTexts& trained, const ProofRequest& request, cons
   check_proof_is_unseen(trained, file, proof.task ? proof.task->texts : read_lines(files.open(file)));
 }
 
+// A template that cannot be run is no reason not to compress the model, but the user has to say so.
+void settle_chat(const CompressArguments& a, SourceModel& source) {
+  try {
+    settle_chat_template(read_chat_template(a), source);
+  } catch (const Error& error) {
+    if (a.chat_template) throw;
+    fail(error.code(),
+         message(error.what(), "; --chat-template FILE takes another one, and --chat-template none leaves it out"));
+  }
+}
+
 }  // namespace
 
 CompressInputs resolve_inputs(const CompressArguments& a) {
@@ -53,6 +64,7 @@ CompressInputs resolve_inputs(const CompressArguments& a) {
   inputs.proof_device = choose_device(a.proof_device);
   if (!a.dry_run) instruction_set_of(inputs.proof_device);  // throws where this machine cannot use it
   SourceModel source = open_source(a.models[0], a.allow_requantize);
+  settle_chat(a, source);
   fit_recipe(a, source.task, recipe);
   if (!a.dry_run) check_outputs(a, source, request);
 

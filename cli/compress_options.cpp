@@ -2,6 +2,8 @@
 
 #include "compress/calibration/samples.h"
 #include "compress/evaluation/eval_task.h"
+#include "formats/artifact/mapped_file.h"
+#include "formats/text.h"
 
 namespace lathe::cli {
 namespace {
@@ -33,6 +35,8 @@ void add_running_options(Options& options, CompressArguments& a) {
       .integer("threads", "N", "threads to use (default: all cores); does not change a byte", 1, 1024, a.threads)
       .flag("dry-run", "print what would be done and stop", a.dry_run)
       .flag("allow-requantize", "accept a checkpoint that says it is quantized already", a.allow_requantize)
+      .text("chat-template", "FILE", "the chat template (Jinja) to store instead of the model's; none: no template",
+            a.chat_template)
       .flag("json", "one JSON object on standard output", a.json)
       .flag("quiet,q", "no progress and no table", a.quiet);
 }
@@ -63,6 +67,17 @@ void add_compress_options(Options& options, CompressArguments& a) {
   add_proof_options(options, a);
   add_running_options(options, a);
   options.operands(1, 1, a.models).given(a.given);
+}
+
+std::optional<std::string> read_chat_template(const CompressArguments& a) {
+  if (!a.chat_template) return std::nullopt;
+  if (*a.chat_template == "none") return "";
+  const MappedFile file(*a.chat_template);
+  std::string text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  if (text.empty() || !is_utf8(text)) {
+    fail(Errc::malformed, message(*a.chat_template, text.empty() ? ": is empty" : ": is not UTF-8"));
+  }
+  return text;
 }
 
 Recipe make_recipe(const CompressArguments& a) {

@@ -17,7 +17,7 @@ struct CompressArguments {
   std::vector<std::string> models;
   Recipe recipe;                // what the settings say, not yet checked: see make_recipe
   std::set<std::string> given;  // names of the options
-  std::optional<std::string> output, eval, texts, report;
+  std::optional<std::string> output, eval, texts, report, chat_template;
   uint64_t threads = 0, first = 0;
   WindowArguments windows;
   std::optional<double> max_drop, min_speedup;
@@ -28,6 +28,9 @@ struct CompressArguments {
 
 /// Declares every option; `arguments` outlives `options`.
 void add_compress_options(Options& options, CompressArguments& arguments);
+/// The text of --chat-template, empty for "none"; absent where the option is. Throws Error{no_input} when it cannot be
+/// read.
+std::optional<std::string> read_chat_template(const CompressArguments& arguments);
 /// The recipe with the defaults for encoders. Throws Error{usage} for options that contradict each other or do nothing,
 /// Error{bad_recipe} as validate() does.
 Recipe make_recipe(const CompressArguments& arguments);

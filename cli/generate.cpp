@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 
 #include "cli/terminal/signals.h"
 #include "cli/text.h"
@@ -9,6 +10,7 @@
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "formats/json.h"
+#include "formats/text.h"
 #include "runtime/text/chat.h"
 #include "runtime/text/stream_decoder.h"
 #include "runtime/text/tokenizer.h"
@@ -29,20 +31,42 @@ struct Output {
   Output(const Tokenizer& tokenizer, const GenerateArguments& a) : decoder(tokenizer), stop(a.stops) {}
 };
 
+jinja::Moment local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::localtime_r(&now, &parts);
+  return {parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec};
+}
+
 std::vector<int32_t> prompt_tokens(const Tokenizer& tokenizer, const GenerateArguments& a, const std::string& prompt) {
   if (a.chat) {
     std::vector<ChatMessage> messages;
     if (a.system) messages.push_back({"system", *a.system});
     messages.push_back({"user", prompt});
-    return chat_tokens(tokenizer, messages, true);
+    return chat_tokens(tokenizer, messages, {true, local_time()});
   }
-  std::vector<int32_t> ids = tokenizer.encode_plain(prompt);
+  const bool as_text = a.special == SpecialReading::text;
+  std::vector<int32_t> ids = as_text ? tokenizer.encode_plain(prompt) : tokenizer.encode_special(prompt);
   const TokenizerSpec& spec = tokenizer.spec();
   // A model with a token for the beginning of a text starts an empty prompt with it.
   if (spec.begin_id != kNoToken && (spec.add_begin || ids.empty())) {
     ids.insert(ids.begin(), static_cast<int32_t>(spec.begin_id));
   }
   return ids;
+}
+
+// A prompt that is written by hand often begins as the model's chats do.
+void note_second_begin(const Tokenizer& tokenizer, const std::vector<Output>& outputs) {
+  const TokenizerSpec& spec = tokenizer.spec();
+  const auto begin = static_cast<int32_t>(spec.begin_id);
+  const bool is_twice = spec.add_begin && std::any_of(outputs.begin(), outputs.end(), [&](const Output& output) {
+                          return output.prompt.size() > 1 && output.prompt[0] == begin && output.prompt[1] == begin;
+                        });
+  if (!is_twice) return;
+  std::fputs(message("compress: note: the prompt spells out ", printable(spec.vocabulary[spec.begin_id]),
+                     ", which the model puts before every prompt: now there are two\n")
+                 .c_str(),
+             stderr);
 }
 
 GenerationOptions generation_options(const GenerateArguments& a, const TokenizerSpec& tokenizer) {
@@ -156,6 +180,8 @@ void add_generate_options(Options& options, GenerateArguments& a) {
       .integer("seed", "N", "of the drawing (default 0)", 0, UINT32_MAX, a.seed)
       .flag("chat", "the prompt is a message of a user, in the form of chats that the model was trained with", a.chat)
       .text("system", "TEXT", "the system message before it; needs --chat", a.system)
+      .choice("special", "special tokens that the prompt spells out are tokens, or text (default tokens)",
+              kSpecialReadings, a.special)
       .texts("stop", "TEXT", "ends the output, and is left out; may be given several times", a.stops)
       .choice("cache", message("how keys and values are kept (default ", kCacheTypes.name(a.cache), ")"), kCacheTypes,
               a.cache);
@@ -164,6 +190,7 @@ void add_generate_options(Options& options, GenerateArguments& a) {
 void generate_text(const Model& model, const GenerateRequest& request) {
   const GenerateArguments& a = request.arguments;
   if (a.system && !a.chat) fail(Errc::usage, "--system does nothing without --chat");
+  if (a.special && a.chat) fail(Errc::usage, "--special does nothing with --chat");
   const Tokenizer tokenizer(stored_tokenizer(*model.artifact()));
   GenerationOptions options = generation_options(a, tokenizer.spec());
   std::vector<Output> outputs;
@@ -173,6 +200,7 @@ void generate_text(const Model& model, const GenerateRequest& request) {
     outputs.back().prompt = prompt_tokens(tokenizer, a, prompt);
     prompts.push_back(outputs.back().prompt);
   }
+  if (!request.quiet && !a.chat) note_second_begin(tokenizer, outputs);
   fit_context(outputs, stored_task(*model.artifact()), options);
   Session session(model, request.threads);
 

@@ -13,12 +13,18 @@
 
 namespace lathe::cli {
 
+/// What the text of a special token in a prompt stands for.
+enum class SpecialReading { tokens, text };
+inline constexpr NamedValues<SpecialReading, 2> kSpecialReadings = {
+    {{SpecialReading::tokens, "tokens"}, {SpecialReading::text, "text"}}};
+
 struct GenerateArguments {
   std::vector<std::string> prompts;  // of --prompt; empty: the prompt comes from --input or standard input
   std::optional<uint64_t> tokens, top_k, seed;
   std::optional<double> temperature, top_p;
   bool chat = false;
   std::optional<std::string> system;
+  std::optional<SpecialReading> special;  // tokens where absent
   CacheType cache = CacheType::f16;
   std::vector<std::string> stops;
   bool lines = false;  // each line of the input is a prompt of its own

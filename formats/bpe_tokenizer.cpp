@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_set>
+#include <utility>
 
 #include "formats/artifact/error.h"
 #include "formats/text.h"
@@ -12,47 +13,10 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kStops = {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end_of_text|>"};
 
-/// The tokens that templates of one form write, and the tokenizer has.
-struct ChatRow {
-  ChatForm form;
-  std::array<std::string_view, 3> tokens;
-};
-constexpr ChatRow kChats[] = {
-    {ChatForm::chatml, {"<|im_start|>", "<|im_end|>", ""}},
-    {ChatForm::llama3, {"<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"}},
-};
-
 const AddedToken* find_added(const TokenizerSpec& spec, std::string_view content) {
   const auto found = std::find_if(spec.added_tokens.begin(), spec.added_tokens.end(),
                                   [&](const AddedToken& token) { return token.content == content; });
   return found == spec.added_tokens.end() ? nullptr : &*found;
-}
-
-/// Drops a line break, written as it is or as a literal of Jinja writes it.
-bool skip_line_break(std::string_view& text) {
-  for (const std::string_view line_break : {"\n", "\\n"}) {
-    if (!text.starts_with(line_break)) continue;
-    text.remove_prefix(line_break.size());
-    return true;
-  }
-  return false;
-}
-
-std::string literal_system(std::string_view text) {
-  constexpr std::string_view kBegin = "<|im_start|>system";
-  constexpr std::string_view kEnd = "<|im_end|>";
-  constexpr size_t kMost = 4096;
-  if (text.find("'system'") == text.npos && text.find("\"system\"") == text.npos) return {};  // always written
-  for (size_t at = text.find(kBegin); at != text.npos; at = text.find(kBegin)) {
-    text.remove_prefix(at + kBegin.size());
-    std::string_view rest = text;
-    if (!skip_line_break(rest)) continue;
-    const std::string_view system = rest.substr(0, rest.find(kEnd));
-    // Quotes, braces and backslashes belong to the language of templates: this is not one literal.
-    const bool is_literal = system.size() < rest.size() && system.find_first_of("'\"{}\\") == system.npos;
-    if (is_literal && !system.empty() && system.size() <= kMost) return std::string(system);
-  }
-  return {};
 }
 
 }  // namespace
@@ -99,16 +63,15 @@ void add_known_stops(TokenizerSpec& spec) {
   }
 }
 
-void read_chat_template(std::string_view text, TokenizerSpec& spec) {
-  for (const ChatRow& row : kChats) {
-    const bool fits = std::all_of(row.tokens.begin(), row.tokens.end(), [&](std::string_view token) {
-      return token.empty() || (text.find(token) != text.npos && find_added(spec, token) != nullptr);
-    });
-    if (!fits) continue;
-    spec.chat = row.form;
-    if (row.form == ChatForm::chatml) spec.default_system = literal_system(text);
-    return;
-  }
+void set_chat_template(std::string text, const std::string& subject, TokenizerSpec& spec) {
+  if (!is_utf8(text)) fail(Errc::malformed, message(subject, " is not UTF-8"));
+  if (text.empty()) return;
+  spec.chat = ChatForm::jinja;
+  spec.chat_template = std::move(text);
+}
+
+void add_chat_variable(std::string_view name, std::string_view value, TokenizerSpec& spec) {
+  if (spec.chat == ChatForm::jinja) spec.chat_variables.push_back({std::string(name), std::string(value)});
 }
 
 }  // namespace lathe

@@ -32,9 +32,10 @@ void add_stop(TokenizerSpec& spec, uint32_t id);
 /// Adds the added tokens that end a text or a turn in all models that have them.
 void add_known_stops(TokenizerSpec& spec);
 
-/// Sets spec.chat and spec.default_system from the text of a Jinja template, which is looked at and never evaluated:
-/// the form is told by the tokens that it writes and that the tokenizer has; the system text is the literal one between
-/// "<|im_start|>system" and "<|im_end|>". A template of another form leaves ChatForm::none.
-void read_chat_template(std::string_view text, TokenizerSpec& spec);
+/// Takes the text of a chat template as it is; an empty one is none. Throws Error{malformed} naming `subject` when it
+/// is not UTF-8.
+void set_chat_template(std::string text, const std::string& subject, TokenizerSpec& spec);
+/// A text that the template may name, such as bos_token. Nothing where there is no template.
+void add_chat_variable(std::string_view name, std::string_view value, TokenizerSpec& spec);
 
 }  // namespace lathe

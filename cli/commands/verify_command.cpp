@@ -9,6 +9,7 @@
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
 #include "formats/artifact/artifact.h"
+#include "runtime/text/chat.h"
 #include "runtime/text/tokenizer.h"
 
 namespace lathe::cli {
@@ -26,7 +27,12 @@ std::vector<std::string> find_faults(const Artifact& artifact) {
   };
   const std::string& path = artifact.file().path();
   const Bytes tokenizer = artifact.section(layout::Section::tokenizer);
-  if (!tokenizer.empty()) attempt([&] { Tokenizer{decode_tokenizer(tokenizer, path)}; });
+  if (!tokenizer.empty()) {
+    attempt([&] {
+      const Tokenizer read(decode_tokenizer(tokenizer, path));
+      check_chat_template(read.spec(), message(path, ": chat template"));
+    });
+  }
   const std::pair<layout::Section, const char*> texts[] = {{layout::Section::recipe, "recipe"},
                                                            {layout::Section::provenance, "provenance"},
                                                            {layout::Section::results, "results"}};

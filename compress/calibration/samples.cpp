@@ -75,7 +75,7 @@ Samples line_samples(const SourceModel& model, const SampleRequest& request) {
 
 // One window from each of as many equal parts of the text as windows are wanted.
 Samples window_samples(const SourceModel& model, const SampleRequest& request) {
-  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(*request.text));
+  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_special(read_text(*request.text));
   check_enough(*request.text, ids.size());
   const size_t length = std::min(longest_sample(model, request), ids.size());
   const size_t windows = ids.size() / length;

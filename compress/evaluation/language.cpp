@@ -123,7 +123,7 @@ WindowOptions window_options(uint64_t length, uint64_t windows, const Task& task
 }
 
 LanguageData read_language_data(const TextFile& file, const Tokenizer& tokenizer, const WindowOptions& options) {
-  const std::vector<int32_t> ids = tokenizer.encode_plain(read_text(file));
+  const std::vector<int32_t> ids = tokenizer.encode_special(read_text(file));
   size_t windows = ids.size() / options.length;
   if (windows == 0) {
     fail(Errc::malformed,

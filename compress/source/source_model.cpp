@@ -10,6 +10,7 @@
 #include "formats/huggingface/hf_tokenizer.h"
 #include "formats/source.h"
 #include "formats/text.h"
+#include "runtime/text/chat.h"
 
 namespace lathe {
 namespace {
@@ -77,6 +78,15 @@ void check_model(SourceModel& model) {
   }
 }
 
+/// What a template may name, of a model that came without one.
+void name_special_tokens(TokenizerSpec& spec) {
+  const std::pair<const char*, uint32_t> tokens[] = {
+      {"bos_token", spec.begin_id}, {"eos_token", spec.end_id}, {"pad_token", spec.pad_id}};
+  for (const auto& [name, id] : tokens) {
+    if (id < spec.vocabulary.size()) spec.chat_variables.push_back({name, spec.vocabulary[id]});
+  }
+}
+
 }  // namespace
 
 EncodedTensor SourceModel::weight(const std::string& name) const {
@@ -125,6 +135,18 @@ SourceModel open_source(const std::filesystem::path& path, bool allow_requantize
   for (const std::string& warning : model.checkpoint->warnings()) model.notes.push_back(warning);
   check_model(model);
   return model;
+}
+
+void settle_chat_template(const std::optional<std::string>& replacement, SourceModel& model) {
+  TokenizerSpec& spec = model.tokenizer;
+  if (replacement) {
+    if (spec.kind != TokenizerKind::byte_bpe) fail(Errc::usage, "a chat template is for models that generate text");
+    spec.chat_template = *replacement;
+    spec.chat = replacement->empty() ? ChatForm::none : ChatForm::jinja;
+    if (replacement->empty()) spec.chat_variables.clear();
+    if (spec.chat_variables.empty() && !replacement->empty()) name_special_tokens(spec);
+  }
+  check_chat_template(spec, message(model.path.string(), ": chat template"));
 }
 
 const char* role_name(WeightRole role) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -45,6 +46,11 @@ struct SourceModel {
 /// finite, and that there is none too many. Throws the errors of formats/, and Error{unsupported} for an architecture
 /// that is not in kArchitectures.
 SourceModel open_source(const std::filesystem::path& path, bool allow_requantize);
+
+/// Makes sure that the model's chat template can be run, before anything is done with the model. `replacement` is the
+/// text of another one, which takes its place; an empty text leaves it out. Throws the errors of jinja::ChatTemplate,
+/// and Error{usage} for a replacement where the tokenizer can have none.
+void settle_chat_template(const std::optional<std::string>& replacement, SourceModel& model);
 
 /// How a weight is used, which decides how it may be compressed. A head is the linear weight that gives an output
 /// with a row for each token (the logits of a decoder). An embedding that is also used as a head counts as an

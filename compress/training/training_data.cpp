@@ -178,7 +178,7 @@ std::string describe(const TextFile& file, const Split& split, const TrainingDat
 // The file is one text: windows of it, one after the other. What is left over at the end is not used.
 TrainingData make_windows(const SourceModel& model, const TrainingRecipe& recipe, const TextFile& file) {
   const size_t length = text_length(model, recipe);
-  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_plain(read_text(file));
+  const std::vector<int32_t> ids = Tokenizer(model.tokenizer).encode_special(read_text(file));
   const size_t windows = ids.size() / length;
   if (windows < kMinTrainingTexts) {
     fail(Errc::malformed, message(file.path(), ": ", ids.size(), " tokens, training needs at least ", kMinTrainingTexts,

@@ -47,6 +47,7 @@ inline constexpr const char* kBeginId = "tokenizer.ggml.bos_token_id";
 inline constexpr const char* kEndId = "tokenizer.ggml.eos_token_id";
 inline constexpr const char* kTurnEndId = "tokenizer.ggml.eot_token_id";
 inline constexpr const char* kMessageEndId = "tokenizer.ggml.eom_token_id";
+inline constexpr const char* kUnknownId = "tokenizer.ggml.unknown_token_id";
 inline constexpr const char* kPaddingId = "tokenizer.ggml.padding_token_id";
 inline constexpr const char* kChatTemplate = "tokenizer.chat_template";
 

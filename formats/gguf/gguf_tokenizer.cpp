@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "formats/bpe_tokenizer.h"
 #include "formats/gguf/gguf_keys.h"
@@ -94,6 +95,20 @@ void read_special_ids(const GgufFile& file, const PreRow& pre, TokenizerSpec& sp
   add_known_stops(spec);
 }
 
+/// The template, and the tokens that it may name.
+void read_chat_template(const GgufFile& file, TokenizerSpec& spec) {
+  if (!file.has(gguf_key::kChatTemplate)) return;
+  set_chat_template(file.text(gguf_key::kChatTemplate), message(file.path(), ": ", gguf_key::kChatTemplate), spec);
+  constexpr std::pair<const char*, const char*> kTokens[] = {{"bos_token", gguf_key::kBeginId},
+                                                             {"eos_token", gguf_key::kEndId},
+                                                             {"unk_token", gguf_key::kUnknownId},
+                                                             {"pad_token", gguf_key::kPaddingId}};
+  for (const auto& [name, key] : kTokens) {
+    const uint32_t id = id_or_none(file, key, spec.vocabulary.size());
+    if (id != kNoToken) add_chat_variable(name, spec.vocabulary[id], spec);
+  }
+}
+
 }  // namespace
 
 TokenizerSpec read_gguf_tokenizer(const GgufFile& file) {
@@ -120,7 +135,7 @@ TokenizerSpec read_gguf_tokenizer(const GgufFile& file) {
   read_special_ids(file, pre, spec);
   const std::string context = gguf_key::of_model(file.text(gguf_key::kArchitecture), gguf_key::kContext);
   spec.max_length = static_cast<uint32_t>(file.integer(context, 1, kAnyLength, kAnyLength));
-  if (file.has(gguf_key::kChatTemplate)) read_chat_template(file.text(gguf_key::kChatTemplate), spec);
+  read_chat_template(file, spec);
   return spec;
 }
 

@@ -1,5 +1,6 @@
 #include "formats/huggingface/hf_source.h"
 
+#include "formats/huggingface/hf_chat_template.h"
 #include "formats/huggingface/hf_tokenizer.h"
 #include "formats/text.h"
 
@@ -28,9 +29,13 @@ class HfSource : public Source {
     }
     return spec;
   }
-  std::vector<std::string> notes() const override { return tokenizer_notes_; }
   std::optional<SentenceTransformer> sentence_transformer() const override {
     return read_sentence_transformer(folder_);
+  }
+  std::vector<std::string> notes() const override {
+    std::vector<std::string> notes = hf_chat_template_notes(folder_);
+    notes.insert(notes.begin(), tokenizer_notes_.begin(), tokenizer_notes_.end());
+    return notes;
   }
 
  private:

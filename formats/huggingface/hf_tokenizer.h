@@ -18,7 +18,7 @@ namespace lathe {
 /// the truncation and padding that tokenizer.json carries are not the model's and are not used. The pad token is the
 /// one that tokenizer_config.json names, else [PAD] or the end token; id 0 when none is in the vocabulary (padding is
 /// masked). Of byte-level BPE, stop_ids are the eos_token_id of generation_config.json and config.json, eos_token, and
-/// the known end tokens; the form of chats is that of chat_template.jinja or tokenizer_config.json. Throws
+/// the known end tokens; the chat template is that of read_hf_chat_template(). Throws
 /// Error{no_input} when there is no such file; Error{unsupported} naming a model, normalizer, pre-tokenizer, expression
 /// or post-processor that is not handled; Error{malformed} for ids that are not 0..n-1 each once, or a special token or
 /// a part of a merge that is not in the vocabulary; Error{limit} beyond kMaxVocabulary or kMaxTokenBytes.

@@ -6,6 +6,7 @@
 
 #include "formats/artifact/mapped_file.h"
 #include "formats/bpe_tokenizer.h"
+#include "formats/huggingface/hf_chat_template.h"
 #include "formats/huggingface/hf_tokenizer.h"
 #include "formats/huggingface/hf_tokenizer_parts.h"
 #include "formats/text.h"
@@ -22,11 +23,6 @@ struct ClassRow {
   bool nfc;
 };
 constexpr ClassRow kClasses[] = {{"GPT2Tokenizer", BpeSplit::gpt2, false}, {"Qwen2Tokenizer", BpeSplit::qwen2, true}};
-
-bool is_present(const path& file) {
-  std::error_code ignored;
-  return std::filesystem::exists(file, ignored);
-}
 
 std::string read_text(const path& file) {
   const MappedFile mapped(file);
@@ -79,19 +75,6 @@ void read_end_ids(const path& file, TokenizerSpec& spec) {
   };
   if (!ids->is_array()) return add(*ids);
   for (const Json& id : ids->items(subject)) add(id);
-}
-
-/// The template of chat_template.jinja, or of tokenizer_config.json: a text, or a list of them by name.
-std::string chat_template(const path& folder, const TokenizerConfig& config) {
-  if (const path file = folder / "chat_template.jinja"; is_present(file)) return read_text(file);
-  const Json* value = config.find("chat_template");
-  const std::string subject = config.subject("chat_template");
-  if (value == nullptr) return {};
-  if (!value->is_array()) return value->as_string(subject);
-  for (const Part& item : Part{value, subject}.items()) {
-    if (item.at("name").text() == "default") return item.at("template").text();
-  }
-  return {};
 }
 
 }  // namespace
@@ -152,7 +135,7 @@ void finish_byte_bpe(const path& folder, const TokenizerConfig& config, Tokenize
   read_end_ids(folder / "config.json", spec);
   if (spec.end_id != kNoToken) add_stop(spec, spec.end_id);
   add_known_stops(spec);
-  read_chat_template(chat_template(folder, config), spec);
+  read_hf_chat_template(folder, config, spec);
 }
 
 }  // namespace lathe::detail

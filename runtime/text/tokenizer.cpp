@@ -116,6 +116,12 @@ std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::encode_special(std::string_view text) const {
+  std::vector<int32_t> ids;
+  append_text(all_, text, kNoLimit, ids);
+  return ids;
+}
+
 void Tokenizer::append_text(const Finders& finders, std::string_view text, size_t limit,
                             std::vector<int32_t>& ids) const {
   for (const text::Segment& segment : finders.raw.split(text)) {

@@ -35,6 +35,8 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text) const { return encode(text, spec_->max_length); }
   /// The text alone, uncut: no begin and end token, and special tokens in the text are text like any other.
   std::vector<int32_t> encode_plain(std::string_view text) const;
+  /// The same with special tokens in the text found.
+  std::vector<int32_t> encode_special(std::string_view text) const;
 
   /// The text that the ids stand for: the bytes of byte-level BPE, which are UTF-8 where the ids come from a text;
   /// pieces of WordPiece joined, words apart by a blank. `skip_special` leaves special tokens out. Ids from

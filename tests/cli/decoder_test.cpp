@@ -117,6 +117,59 @@ TEST_CASE("a chat puts the prompt into the model's form", "[cli][decoder]") {
   expect_failure("run --system x -p hat " + quoted(f.file), 64, {"--system", "--chat"});
 }
 
+TEST_CASE("a chat template goes with the model and is run, on the prompt and the system's words",
+          "[cli][decoder][chat]") {
+  const Fixture f;
+  TinyDecoder decoder;
+  const std::filesystem::path folder = decoder.write_folder(f.dir);
+  const std::string art = (f.dir / "t.lathe").string();
+  const auto compressed = [&](const std::string& text, const std::string& options = "") {
+    f.dir.write(folder.filename().string() + "/chat_template.jinja", text);
+    return run_compress(quoted(folder.string()) + " --no-bench -q -o " + quoted(art) + " " + options);
+  };
+  const auto tokens = [&](const std::string& options) {
+    return output(json_of(run_compress("run -q --json -n 1 " + options + " " + quoted(art))), 0)
+        .at("prompt_tokens")
+        .as_u64();
+  };
+  REQUIRE(compressed("{{ '<|im_end|>' }}{% for m in messages %}{{ m.role[0] + m.content }}{% endfor %}").code == 0);
+  CHECK(tokens("--chat -p x") == 3);
+  CHECK(tokens("--chat -p x --system y") == 5);
+  CHECK(tokens("--chat -p '<|im_end|>'") == 3);  // as in transformers
+  CHECK(run_compress("verify -q " + quoted(art)).code == 0);
+
+  expect_failure(quoted(folder.string()) + " --no-bench -q -o " + quoted(art) + " --chat-template " +
+                     quoted(f.dir.write("bad.jinja", "a\n{% include 'b' %}").string()),
+                 69, {"chat template: line 2", "the tag 'include'"});
+  REQUIRE(compressed("{{ raise_exception('not ' ~ messages[0].content) }}").code == 0);
+  expect_failure("run --chat -p you " + quoted(art), 64, {"the chat template says: not you"});
+  REQUIRE(compressed("{{ nothing.here }}").code == 0);
+  expect_failure("run --chat -p you " + quoted(art), 65, {"line 1: 'nothing' is undefined"});
+  f.dir.write(folder.filename().string() + "/chat_template.jinja", "{% weird %}");
+  const std::string to_art = quoted(folder.string()) + " --no-bench -q -o " + quoted(art);
+  expect_failure(to_art, 69, {"line 1: the tag 'weird'", "--chat-template"});
+  REQUIRE(run_compress(to_art + " --chat-template none").code == 0);
+  expect_failure("run --chat -p you " + quoted(art), 69, {"no chat template"});
+  REQUIRE(run_compress(to_art + " --chat-template " + quoted(f.dir.write("own.jinja", "{{ eos_token }}ab").string()))
+              .code == 0);
+  CHECK(tokens("--chat -p you") == 3);
+}
+
+TEST_CASE("special tokens that a prompt spells out are tokens, or text where that is asked for", "[cli][decoder]") {
+  const Fixture f;
+  const auto tokens = [&](const std::string& options) {
+    return output(json_of(run_compress("run -q --json -n 1 " + options + " " + quoted(f.file))), 0)
+        .at("prompt_tokens")
+        .as_u64();
+  };
+  CHECK(tokens("-p 'x<|im_end|>y'") == 3);
+  CHECK(tokens("-p 'x<|im_end|>y' --special tokens") == 3);
+  CHECK(tokens("-p 'x<|im_end|>y' --special text") == 12);
+  CHECK(tokens("--lines -i " + quoted(f.dir.write("lines.txt", "<|im_end|>\n").string())) == 1);
+  expect_failure("run -p x --chat --special text " + quoted(f.file), 64, {"--special", "--chat"});
+  expect_failure("run -p x --special all " + quoted(f.file), 64, {"--special", "tokens", "text"});
+}
+
 TEST_CASE("options of the other kind of model are refused by name", "[cli][decoder]") {
   const Fixture f;
   const std::string encoder = test::write_tiny(f.dir / "encoder.lathe").string();

@@ -221,6 +221,7 @@ GgufFields gguf_tokenizer_fields(const TokenizerSpec& spec, uint64_t rows, const
   fields[gguf_key::kAddsBegin] = spec.add_begin;
   fields[gguf_key::kAddsSpace] = spec.add_prefix_space;
   add_special_ids(spec, fields);
+  if (spec.chat == ChatForm::jinja) fields[gguf_key::kChatTemplate] = spec.chat_template;
   if (spec.chat == ChatForm::chatml) fields[gguf_key::kChatTemplate] = chatml_template(spec);
   if (spec.chat == ChatForm::llama3) fields[gguf_key::kChatTemplate] = llama3_template(spec);
   return fields;

@@ -13,7 +13,9 @@ namespace {
 
 constexpr uint32_t kMaxMerges = 1U << 24;
 constexpr uint32_t kMaxStops = 1U << 10;
-constexpr uint64_t kMaxVocabularyBytes = 64U << 20;  // merges can double a token, so few bytes could ask for many
+constexpr uint32_t kMaxChatTemplateBytes = 1U << 20;  // those of today's models are below 30 KiB
+constexpr uint32_t kMaxChatVariables = 64;            // the special tokens that have a name
+constexpr uint64_t kMaxVocabularyBytes = 64U << 20;   // merges can double a token, so few bytes could ask for many
 // In a token's first byte: its content is that of the first merge that results in it.
 constexpr uint8_t kMerged = 0x80;
 constexpr uint32_t kNever = std::numeric_limits<uint32_t>::max();
@@ -131,12 +133,46 @@ void check_merges(const TokenizerSpec& spec, const std::string& file) {
   }
 }
 
+void check_chat(const TokenizerSpec& spec, const std::string& file) {
+  check_bound(file, "tokenizer.chat", static_cast<uint8_t>(spec.chat), static_cast<uint8_t>(ChatForm::jinja));
+  const bool has_template = !spec.chat_template.empty();
+  if (has_template != (spec.chat == ChatForm::jinja) || (!has_template && !spec.chat_variables.empty())) {
+    fail(Errc::malformed, message(file, ": field tokenizer.chat is ", +static_cast<uint8_t>(spec.chat),
+                                  ", and there is ", has_template ? "a" : "no", " chat template"));
+  }
+  check_bound(file, "tokenizer.chat_template length", spec.chat_template.size(), kMaxChatTemplateBytes);
+  check_bound(file, "tokenizer.chat_variables count", spec.chat_variables.size(), kMaxChatVariables);
+  for (const ChatVariable& variable : spec.chat_variables) {
+    check_bound(file, "tokenizer.chat_variables name", variable.name.size(), kMaxTokenBytes);
+    check_bound(file, "tokenizer.chat_variables value", variable.value.size(), kMaxTokenBytes);
+  }
+}
+
+void write_chat_template(const TokenizerSpec& spec, ByteWriter& writer) {
+  writer.write_string(spec.chat_template);
+  writer.write(static_cast<uint32_t>(spec.chat_variables.size()));
+  for (const ChatVariable& variable : spec.chat_variables) {
+    writer.write_string(variable.name);
+    writer.write_string(variable.value);
+  }
+}
+
+void read_chat_template(ByteReader& reader, TokenizerSpec& spec) {
+  constexpr uint64_t kLeastVariable = 4 + 4;
+  spec.chat_template = reader.read_string("tokenizer.chat_template", kMaxChatTemplateBytes);
+  spec.chat_variables.resize(reader.read_count("tokenizer.chat_variables count", kLeastVariable));
+  for (ChatVariable& variable : spec.chat_variables) {
+    variable.name = reader.read_string("tokenizer.chat_variables name", kMaxTokenBytes);
+    variable.value = reader.read_string("tokenizer.chat_variables value", kMaxTokenBytes);
+  }
+}
+
 }  // namespace
 
 void validate_byte_bpe(const TokenizerSpec& spec, const std::string& file) {
   const uint64_t last = spec.vocabulary.size() - 1;
   check_bound(file, "tokenizer.split", static_cast<uint8_t>(spec.split), static_cast<uint8_t>(BpeSplit::none));
-  check_bound(file, "tokenizer.chat", static_cast<uint8_t>(spec.chat), static_cast<uint8_t>(ChatForm::llama3));
+  check_chat(spec, file);
   if (spec.max_length == 0) fail(Errc::malformed, message(file, ": field tokenizer.max_length is 0, the least is 1"));
   for (const auto& [field, id] : {std::pair("tokenizer.unknown_id", spec.unknown_id),
                                   {"tokenizer.begin_id", spec.begin_id},
@@ -190,6 +226,7 @@ void write_byte_bpe(const TokenizerSpec& spec, ByteWriter& writer) {
     write_varint(zigzag(merge.result, expected), writer);
     expected = merge.result + 1;
   }
+  if (spec.chat == ChatForm::jinja) write_chat_template(spec, writer);
 }
 
 void read_byte_bpe(ByteReader& reader, TokenizerSpec& spec) {
@@ -220,6 +257,7 @@ void read_byte_bpe(ByteReader& reader, TokenizerSpec& spec) {
   }
   read_merges(reader, spec);
   expand_merged(reader.file(), std::move(merged), spec);
+  if (spec.chat == ChatForm::jinja) read_chat_template(reader, spec);
 }
 
 }  // namespace lathe::detail

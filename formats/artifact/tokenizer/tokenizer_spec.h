@@ -15,8 +15,17 @@ enum class TokenizerKind : uint8_t { none = 0, wordpiece = 1, byte_bpe = 2 };
 /// How byte-level BPE cuts text before it merges: the expressions of these models (docs/artifact-format.md).
 enum class BpeSplit : uint8_t { gpt2 = 0, llama3 = 1, qwen2 = 2, smollm = 3, none = 4 };
 
-/// How a chat becomes one text; none where the model has no template, or one that is not handled.
-enum class ChatForm : uint8_t { none = 0, chatml = 1, llama3 = 2 };
+/// How a chat becomes one text: not at all; in one of two fixed forms, which only older files have; or as a template
+/// says it.
+enum class ChatForm : uint8_t { none = 0, chatml = 1, llama3 = 2, jinja = 3 };
+
+/// A text that a chat template may name, such as bos_token.
+struct ChatVariable {
+  std::string name;
+  std::string value;
+
+  bool operator==(const ChatVariable&) const = default;
+};
 
 /// The pair of tokens of one merge of byte-level BPE; their place in the list is their rank.
 struct BpeMerge {
@@ -69,7 +78,10 @@ struct TokenizerSpec {
   std::vector<BpeMerge> merges;
   std::vector<uint32_t> stop_ids;  // generation ends at any of these
   ChatForm chat = ChatForm::none;
-  std::string default_system;  // what the chat template says where the user gives no system text; may be empty
+  std::string default_system;  // of a fixed form: what the system says where the user gives no text; may be empty
+  // Of ChatForm::jinja, and empty otherwise.
+  std::string chat_template;
+  std::vector<ChatVariable> chat_variables;
 
   bool operator==(const TokenizerSpec&) const = default;
 };

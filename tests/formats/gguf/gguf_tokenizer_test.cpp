@@ -67,8 +67,11 @@ TEST_CASE("the tokenizer of a GGUF file becomes a specification", "[formats][tok
   CHECK(spec.unknown_id == kNoToken);
   CHECK(spec.max_length == 64);
   CHECK(spec.stop_ids == std::vector<uint32_t>{2, 0});
-  CHECK(spec.chat == ChatForm::chatml);
-  CHECK(spec.default_system == "Be kind");
+  CHECK(spec.chat == ChatForm::jinja);
+  CHECK(spec.chat_template == kTemplate);
+  CHECK(spec.chat_variables == std::vector<ChatVariable>{{"bos_token", spec.vocabulary[1]},
+                                                         {"eos_token", spec.vocabulary[2]},
+                                                         {"pad_token", spec.vocabulary[0]}});
   CHECK(decode_tokenizer(encode_tokenizer(spec), "x") == spec);
 }
 
@@ -108,6 +111,7 @@ TEST_CASE("what a GGUF file leaves out is absent from the specification", "[form
   CHECK(spec.added_tokens.empty());
   CHECK(spec.stop_ids.empty());
   CHECK(spec.chat == ChatForm::none);
+  CHECK(spec.chat_variables.empty());
   CHECK(spec.max_length == 0xFFFFFFFF);
   CHECK(read(with("tokenizer.ggml.eot_token_id", uint32_t{8})).stop_ids == std::vector<uint32_t>{2, 8, 0});
 }

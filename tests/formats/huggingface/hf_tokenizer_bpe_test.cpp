@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "formats/bpe_tokenizer.h"
+#include "formats/huggingface/hf_chat_template.h"
 #include "formats/huggingface/hf_tokenizer.h"
 #include "formats/json.h"
 #include "tests/formats/expect_error.h"
@@ -211,54 +212,45 @@ TEST_CASE("the other files of the folder name the special tokens", "[formats][to
   expect_error(Errc::malformed, {"config.json: eos_token_id"}, [&] { read_hf_tokenizer(dir.path()); });
 }
 
-TokenizerSpec chat_spec(std::initializer_list<const char*> tokens) {
-  TokenizerSpec spec = empty_byte_bpe();
-  for (const char* token : tokens) {
-    spec.added_tokens.push_back({.id = static_cast<uint32_t>(spec.vocabulary.size()), .content = token});
-    spec.vocabulary.emplace_back(token);
-  }
-  return spec;
-}
-
-TEST_CASE("a chat template is told by what it writes", "[formats][tokenizer][bpe]") {
-  const auto chat = [](std::string_view text) {
-    TokenizerSpec spec =
-        chat_spec({"<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"});
-    read_chat_template(text, spec);
-    return std::pair(spec.chat, spec.default_system);
-  };
-  using Result = std::pair<ChatForm, std::string>;
-  CHECK(chat("") == Result{ChatForm::none, ""});
-  CHECK(chat("{{ '[INST] ' + messages[0]['content'] }}") == Result{ChatForm::none, ""});
-  CHECK(chat("{{ '<|im_start|>' + role + '\\n' + content + '<|im_end|>' }}") == Result{ChatForm::chatml, ""});
-  // As Qwen2.5 writes it: an escaped line break, and a text that is put together before the literal one.
-  CHECK(chat("{%- if messages[0]['role'] == 'system' %}{{- '<|im_start|>system\\n' + messages[0]['content'] + "
-             "'<|im_end|>\\n' }}{%- else %}{{- '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}") ==
-        Result{ChatForm::chatml, "You are a helpful assistant."});
-  CHECK(chat("{% if role != \"system\" %}<|im_start|>system\nA {{ name }}<|im_end|>").second.empty());
-  CHECK(chat("<|im_start|>system\nAlways there<|im_end|>").second.empty());  // no condition: not a default
-  CHECK(chat("'<|start_header_id|>' + role + '<|end_header_id|>\\n\\n' + content | trim + '<|eot_id|>'").first ==
-        ChatForm::llama3);
-  TokenizerSpec without = chat_spec({"<|im_start|>"});
-  read_chat_template("<|im_start|> <|im_end|>", without);
-  CHECK(without.chat == ChatForm::none);  // the tokenizer cannot write it
-}
-
 TEST_CASE("templates are found in the folder", "[formats][tokenizer][bpe]") {
   const TempDir dir;
   Json file =
       with("added_tokens", Json::array({added(0, "<|endoftext|>"), added(6, "<|im_start|>"), added(7, "<|im_end|>")}));
   dir.write("tokenizer.json", to_text(file));
-  const auto chat = [&] { return read_hf_tokenizer(dir.path()).chat; };
-  CHECK(chat() == ChatForm::none);
+  const auto chat = [&] { return read_hf_tokenizer(dir.path()).chat_template; };
+  CHECK(chat().empty());
+  CHECK(read_hf_tokenizer(dir.path()).chat == ChatForm::none);
+  dir.write("chat_template.json", R"({"chat_template": "last"})");
+  CHECK(chat() == "last");
   dir.write("tokenizer_config.json", R"({"chat_template": "<|im_start|> <|im_end|>"})");
-  CHECK(chat() == ChatForm::chatml);
+  CHECK(chat() == "<|im_start|> <|im_end|>");
+  CHECK(read_hf_tokenizer(dir.path()).chat == ChatForm::jinja);
   CHECK(read_hf_tokenizer(dir.path()).stop_ids == std::vector<uint32_t>{7, 0});
+  CHECK(hf_chat_template_notes(dir.path()).empty());
   dir.write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "x"},
-                                                           {"name": "default", "template": "<|im_start|><|im_end|>"}]})");
-  CHECK(chat() == ChatForm::chatml);
-  dir.write("chat_template.jinja", "something else");
-  CHECK(chat() == ChatForm::none);
+                                                           {"name": "default", "template": "y"}]})");
+  CHECK(chat() == "y");
+  CHECK_THAT(hf_chat_template_notes(dir.path()).at(0), Catch::Matchers::Contains("left out: tool_use"));
+  dir.write("tokenizer_config.json", R"({"chat_template": [{"name": "tool_use", "template": "x"}]})");
+  CHECK(chat().empty());
+  CHECK_THAT(hf_chat_template_notes(dir.path()).at(0), Catch::Matchers::Contains("none is called \"default\""));
+  dir.write("chat_template.jinja", "first");
+  CHECK(chat() == "first");
+  CHECK(hf_chat_template_notes(dir.path()).empty());
+  dir.write("chat_template.jinja", "\xFF");
+  expect_error(Errc::malformed, {"chat_template.jinja", "UTF-8"}, [&] { read_hf_tokenizer(dir.path()); });
+}
+
+TEST_CASE("a template's variables are the special tokens by their names", "[formats][tokenizer][bpe]") {
+  const TempDir dir;
+  dir.write("tokenizer.json", to_text(with("added_tokens", Json::array({added(0, "<|endoftext|>")}))));
+  dir.write("special_tokens_map.json", R"({"bos_token": "not this", "unk_token": {"content": "<u>"}})");
+  dir.write("tokenizer_config.json", R"({"chat_template": "x", "bos_token": {"content": "<b>"}, "eos_token": "</e>",
+                                         "pad_token": null})");
+  CHECK(read_hf_tokenizer(dir.path()).chat_variables ==
+        std::vector<ChatVariable>{{"bos_token", "<b>"}, {"eos_token", "</e>"}, {"unk_token", "<u>"}});
+  dir.write("tokenizer_config.json", R"({"bos_token": "<b>"})");
+  CHECK(read_hf_tokenizer(dir.path()).chat_variables.empty());
 }
 
 TEST_CASE("vocab.json and merges.txt are read for the classes that need no more", "[formats][tokenizer][bpe]") {

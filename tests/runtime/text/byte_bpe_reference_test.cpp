@@ -115,7 +115,7 @@ TEST_CASE("the vocabulary and merges of SmolLM2 are stored in few bytes", "[text
   CHECK(decode_tokenizer(bytes, "x.lathe") == *spec);
 }
 
-TEST_CASE("the tokenizer of SmolLM2's GGUF file is read with its chat form", "[text][bpe][data]") {
+TEST_CASE("the tokenizer of SmolLM2's GGUF file is read with its chat template", "[text][bpe][data]") {
   const std::optional<TokenizerSpec> spec = smollm_spec();
   if (!spec) return;
   CHECK(spec->vocabulary.size() == 49152);
@@ -128,8 +128,8 @@ TEST_CASE("the tokenizer of SmolLM2's GGUF file is read with its chat form", "[t
   CHECK_FALSE(spec->add_begin);
   CHECK(spec->max_length == 8192);
   CHECK(spec->stop_ids == std::vector<uint32_t>{2, 0});
-  CHECK(spec->chat == ChatForm::chatml);
-  CHECK(spec->default_system == "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
+  CHECK(spec->chat == ChatForm::jinja);
+  CHECK_THAT(spec->chat_template, Catch::Matchers::Contains("<|im_start|>"));
   CHECK(Tokenizer(*spec).encode("Hello world! 123") == std::vector<int32_t>{19556, 905, 17, 216, 33, 34, 35});
 }
 

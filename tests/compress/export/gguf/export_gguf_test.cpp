@@ -8,6 +8,8 @@
 #include "compress/source/source_model.h"
 #include "formats/artifact/half.h"
 #include "formats/gguf/gguf_model.h"
+#include "runtime/text/chat.h"
+#include "runtime/text/tokenizer.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/compress_tiny.h"
 #include "tests/support/recorded_decoder.h"
@@ -96,6 +98,24 @@ TEST_CASE("the tokenizer of an exported decoder is the one of the artifact", "[c
   const GgufFile file(dir / "out.gguf");
   CHECK_THAT(file.text("tokenizer.chat_template"), Catch::Matchers::Contains("<|im_start|>"));
   CHECK_THAT(file.text("tokenizer.chat_template"), Catch::Matchers::Contains("It\\'s a \\\\ test"));
+  // What is written for the forms of older files is a template that gives the same.
+  const Tokenizer written(back.tokenizer), fixed(decoder.tokenizer);
+  for (const bool prompt : {true, false}) {
+    CHECK(chat_tokens(written, {{"user", "an ant"}}, {prompt, {}}) ==
+          chat_tokens(fixed, {{"user", "an ant"}}, {prompt, {}}));
+  }
+}
+
+TEST_CASE("an exported decoder has the chat template that it came with", "[compress][gguf]") {
+  const TempDir dir;
+  TinyDecoder decoder;
+  decoder.tokenizer.chat = ChatForm::jinja;
+  decoder.tokenizer.default_system.clear();
+  decoder.tokenizer.chat_template = "{{ eos_token }}\n{%- for m in messages %}{{ m.content }}{% endfor %}";
+  export_file(decoder.write(dir / "m.lathe"), dir / "out.gguf");
+  const SourceModel back = open_source(dir / "out.gguf", false);
+  CHECK(back.tokenizer.chat == ChatForm::jinja);
+  CHECK(back.tokenizer.chat_template == decoder.tokenizer.chat_template);
 }
 
 TEST_CASE("every kind of tokenizer that is exported is read back as it was", "[compress][gguf]") {

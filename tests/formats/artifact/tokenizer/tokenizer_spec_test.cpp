@@ -186,6 +186,12 @@ TEST_CASE("byte-level BPE gives back every field", "[artifact][tokenizer]") {
   CHECK(round_trip(spec) == spec);
   spec.merges.clear();
   CHECK(round_trip(spec) == spec);
+  const size_t without_template = encode_tokenizer(spec).size();
+  spec.chat = ChatForm::jinja;
+  spec.chat_template = "{{ bos_token }}";
+  CHECK(encode_tokenizer(spec).size() == without_template + 4 + spec.chat_template.size() + 4);
+  spec.chat_variables = {{"bos_token", "<s>"}, {"eos_token", ""}};
+  CHECK(round_trip(spec) == spec);
 }
 
 TEST_CASE("merges of every order are stored", "[artifact][tokenizer]") {
@@ -218,7 +224,20 @@ TEST_CASE("a byte-level tokenizer that breaks a rule is neither written nor read
   };
   const std::vector<Row> rows = {
       {"split is 5", [](auto& spec) { spec.split = static_cast<BpeSplit>(5); }},
-      {"chat is 3", [](auto& spec) { spec.chat = static_cast<ChatForm>(3); }},
+      {"chat is 4", [](auto& spec) { spec.chat = static_cast<ChatForm>(4); }},
+      {"chat is 3, and there is no chat template", [](auto& spec) { spec.chat = ChatForm::jinja; }},
+      {"chat is 1, and there is a chat template", [](auto& spec) { spec.chat_template = "x"; }},
+      {"chat_template length is 1048577",
+       [](auto& spec) {
+         spec.chat = ChatForm::jinja;
+         spec.chat_template.assign((1 << 20) + 1, 'x');
+       }},
+      {"chat_variables count is 65",
+       [](auto& spec) {
+         spec.chat = ChatForm::jinja;
+         spec.chat_template = "x";
+         spec.chat_variables.resize(65);
+       }},
       {"max_length is 0", [](auto& spec) { spec.max_length = 0; }},
       {"unknown_id is 268", [](auto& spec) { spec.unknown_id = 268; }},
       {"pad_id is 4294967295", [](auto& spec) { spec.pad_id = kNoToken; }},
