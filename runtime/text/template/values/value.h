@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -39,6 +40,12 @@ struct Namespace {
 struct LoopState;
 struct Callable;
 
+/// Whether T itself is an alternative of a variant, and not only becomes one.
+template <class T, class Variant>
+struct IsOneOf;
+template <class T, class... Types>
+struct IsOneOf<T, std::variant<Types...>> : std::bool_constant<(std::is_same_v<T, Types> || ...)> {};
+
 class Value {
  public:
   using Any = std::variant<Undefined, None, bool, int64_t, double, Text, std::shared_ptr<const Sequence>,
@@ -46,9 +53,8 @@ class Value {
                            std::shared_ptr<const Callable>>;
 
   Value() = default;
-  template <class T>
-  requires std::is_constructible_v<Any, std::in_place_type_t<T>, T> Value(T value)
-      : any_(std::in_place_type<T>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  template <class T, class = std::enable_if_t<IsOneOf<T, Any>::value>>
+  Value(T value) : any_(std::in_place_type<T>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
 
   const Any& any() const { return any_; }
   template <class T>
