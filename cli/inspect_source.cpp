@@ -18,7 +18,7 @@ namespace {
 
 SourceListing list_gguf(const std::filesystem::path& path) {
   const GgufFile file(path);
-  SourceListing listing{path.string(), {{file.path(), file.bytes()}}, {}, {}};
+  SourceListing listing{path.string(), file.files(), {}, {}};
   for (const GgufTensor& tensor : file.tensors()) {
     listing.tensors.push_back({tensor.name, gguf_traits(tensor.type).name, tensor.shape, tensor.bytes.size()});
   }

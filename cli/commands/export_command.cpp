@@ -10,19 +10,22 @@
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
 #include "compress/export/hdf5/export_hdf5.h"
+#include "compress/export/onnx/export_onnx.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
+#include "formats/text.h"
 
 namespace lathe::cli {
 namespace {
 
-enum class ExportFormat { gguf, hdf5 };
-constexpr NamedValues<ExportFormat, 2> kExportFormats = {{{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}}};
+enum class ExportFormat { gguf, hdf5, onnx };
+constexpr NamedValues<ExportFormat, 3> kExportFormats = {
+    {{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}, {ExportFormat::onnx, "onnx"}}};
 
 struct ExportArguments {
   std::vector<std::string> files;
   ExportFormat format = ExportFormat::gguf;
-  std::optional<GgufExportType> type;
+  std::optional<std::string> type;  // one of the format's
   std::optional<std::string> output;
   bool force = false;
   bool json = false;
@@ -30,19 +33,21 @@ struct ExportArguments {
 };
 
 bool parse(const std::vector<std::string>& args, ExportArguments& a) {
+  const std::string types = message(
+      "of weights. GGUF: ", kGgufExportTypes.list(", "),
+      " (default q8_0), of linear weights; norms and biases are F32. With q4_0 the token table and the head are "
+      "Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become Q4_0, Q4_K or "
+      "Q6_K, without being rounded again. ONNX: ",
+      kOnnxExportTypes.list(", "),
+      " (default int8 where the artifact has integers, else f32); int8-dynamic rounds inputs to 8 bits as well. "
+      "HDF5 has f32 alone");
   Options options(
       "compress export", "FILE -o OUT",
-      "Writes the model of an artifact for other programs: a decoder as a GGUF file, or the weights of any model as an "
-      "HDF5 file. Weights are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the "
-      "product of its two factors.");
+      "Writes the model of an artifact for other programs: a decoder as a GGUF file, an encoder or a classifier as an "
+      "ONNX file, or the weights of any model as an HDF5 file. Weights are those that the artifact decodes to: pruned "
+      "ones are zeros, and a low-rank layer is the product of its two factors, which ONNX keeps apart.");
   options.choice("to", "the format (default gguf)", kExportFormats, a.format)
-      .choice(
-          "type",
-          "of linear weights in a GGUF file (default q8_0); norms and biases are F32. With q4_0 the token table and "
-          "the head are Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become "
-          "Q4_0, "
-          "Q4_K or Q6_K, without being rounded again. In an HDF5 file everything is f32",
-          kGgufExportTypes, a.type)
+      .text("type", "TYPE", types, a.type)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)
       .flag("json", "one JSON object on standard output", a.json)
@@ -68,17 +73,30 @@ struct Exported {
   std::vector<std::string> notes;
 };
 
+template <class E, size_t count>
+std::optional<E> type_of(const ExportArguments& a, const NamedValues<E, count>& names) {
+  if (!a.type) return std::nullopt;
+  if (const std::optional<E> type = names.find(*a.type)) return type;
+  fail(Errc::usage, message("--type ", printable(*a.type), " is not for --to ", kExportFormats.name(a.format),
+                            ", which has ", names.list(", ")));
+}
+
 Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
-  const GgufExportType type = a.type.value_or(GgufExportType::q8_0);
+  const GgufExportType type = type_of(a, kGgufExportTypes).value_or(GgufExportType::q8_0);
   GgufExport result = export_gguf(artifact, type, *a.output);
   return {result.bytes, kGgufExportTypes.name(type), result.architecture, std::move(result.types),
           std::move(result.notes)};
 }
 
 Exported to_hdf5(const Artifact& artifact, const ExportArguments& a) {
-  if (a.type) fail(Errc::usage, "--type is for --to gguf; an HDF5 file has everything in f32");
+  if (a.type) fail(Errc::usage, "--type is for --to gguf and onnx; an HDF5 file has everything in f32");
   Hdf5Export result = export_hdf5(artifact, *a.output);
   return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
+}
+
+Exported to_onnx(const Artifact& artifact, const ExportArguments& a) {
+  OnnxExport result = export_onnx(artifact, type_of(a, kOnnxExportTypes), *a.output);
+  return {result.bytes, kOnnxExportTypes.name(result.type), {}, std::move(result.types), std::move(result.notes)};
 }
 
 struct ExportRow {
@@ -86,7 +104,8 @@ struct ExportRow {
   Exported (*write)(const Artifact& artifact, const ExportArguments& a);
 };
 // A new format is a row here and a name above.
-constexpr EnumTable<ExportRow, 2> kExports = {{{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}}};
+constexpr EnumTable<ExportRow, 3> kExports = {
+    {{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}, {ExportFormat::onnx, to_onnx}}};
 
 Json to_json(const ExportArguments& a, const Exported& result) {
   Json types = Json::object();
