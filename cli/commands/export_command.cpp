@@ -39,7 +39,8 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
       "Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become Q4_0, Q4_K or "
       "Q6_K, without being rounded again. ONNX: ",
       kOnnxExportTypes.list(", "),
-      " (default int8 where the artifact has integers, else f32); int8-dynamic rounds inputs to 8 bits as well. "
+      " (default int8-dynamic where the artifact has integers, else f32); int8-dynamic rounds inputs to 8 bits, token "
+      "by token, as Lathe does. "
       "HDF5 has f32 alone");
   Options options(
       "compress export", "FILE -o OUT",

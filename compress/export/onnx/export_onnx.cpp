@@ -20,7 +20,7 @@ bool has_integer_weights(const Artifact& artifact) {
 
 OnnxExportType chosen_type(const Artifact& artifact, std::optional<OnnxExportType> type) {
   const bool integers = has_integer_weights(artifact);
-  if (!type) return integers ? OnnxExportType::int8 : OnnxExportType::f32;
+  if (!type) return integers ? OnnxExportType::int8_dynamic : OnnxExportType::f32;
   if (*type != OnnxExportType::f32 && !integers) {
     fail(Errc::unsupported, message(artifact.file().path(), ": has no integer weights, so that type ",
                                     kOnnxExportTypes.name(*type), " would change nothing; f32 writes what is there"));
@@ -75,9 +75,9 @@ std::vector<std::string> notes_of(const OnnxProgram& program, OnnxExportType typ
 OnnxExport export_onnx(const Artifact& artifact, std::optional<OnnxExportType> type,
                        const std::filesystem::path& output) {
   OnnxExport result;
-  OnnxProgram program = onnx_program(artifact, OnnxExportType::f32, false);  // refuses what is no encoder
+  check_onnx_program(artifact);
   result.type = chosen_type(artifact, type);
-  program = onnx_program(artifact, result.type, stored_task(artifact).classifies());
+  OnnxProgram program = onnx_program(artifact, result.type, stored_task(artifact).classifies());
   const std::optional<uint64_t> longest = longest_text(artifact, program);
   describe(artifact, longest, program.model);
   onnx_file_bytes(program.model, output.string());  // refuses what is too large

@@ -6,11 +6,11 @@
 
 namespace lathe {
 
-std::string LinearWriter::product(const std::string& x, const NamedWeight& weight, OnnxExportType type,
+std::string LinearWriter::product(const LinearInput& x, const NamedWeight& weight, OnnxExportType type,
                                   const std::string& wanted) {
-  if (type == OnnxExportType::int8) return weights_alone(x, weight, wanted);
+  if (type == OnnxExportType::int8) return weights_alone(x.name, weight, wanted);
   if (type == OnnxExportType::int8_dynamic) return of_integers(x, weight, wanted);
-  return graph_.node("MatMul", {x, graph_.tensor(f32_transposed(weight.name, weight.tensor))}, wanted);
+  return graph_.node("MatMul", {x.name, graph_.tensor(f32_transposed(weight.name, weight.tensor))}, wanted);
 }
 
 std::string LinearWriter::weights_alone(const std::string& x, const NamedWeight& weight, const std::string& wanted) {
@@ -21,8 +21,10 @@ std::string LinearWriter::weights_alone(const std::string& x, const NamedWeight&
   return graph_.node("MatMul", {x, decoded}, wanted);
 }
 
-std::string LinearWriter::of_integers(const std::string& x, const NamedWeight& weight, const std::string& wanted) {
-  const Rounded input = rounded(x);
+// Products of integers, then scale * (x integers - zero) * (W integers) * row scale. The rows of tokens stand in one
+// matrix meanwhile, because QuantizeLinear takes a scale for each index of one axis.
+std::string LinearWriter::of_integers(const LinearInput& x, const NamedWeight& weight, const std::string& wanted) {
+  const Rounded input = rounded(x, weight.tensor.cols());
   const std::string integers = graph_.tensor(int8_transposed(weight.name, weight.tensor));
   const std::string scales = graph_.tensor(row_scales(weight.name + "/scale", weight.tensor));
   const std::string sums = graph_.tensor(row_sums(weight.name + "/sum", weight.tensor));
@@ -32,34 +34,41 @@ std::string LinearWriter::of_integers(const std::string& x, const NamedWeight& w
   const std::string shift = graph_.node("Mul", {input.zero, sums}, wanted + "/shift");
   const std::string centered = graph_.node("Sub", {number, shift}, wanted + "/centered");
   const std::string scale = graph_.node("Mul", {input.scale, scales}, wanted + "/scale");
-  return graph_.node("Mul", {centered, scale}, wanted);
+  if (!x.has_tokens) return graph_.node("Mul", {centered, scale}, wanted);
+  const std::string rows = graph_.node("Mul", {centered, scale}, wanted + "/matrix");
+  const std::string width = graph_.integers({static_cast<int64_t>(weight.tensor.rows())});
+  const std::string shape = graph_.node("Concat", {input.shape, width}, wanted + "/shape", {{"axis", int64_t{0}}});
+  return graph_.node("Reshape", {rows, shape}, wanted);
 }
 
-const LinearWriter::Rounded& LinearWriter::rounded(const std::string& x) {
-  const auto [at, is_new] = rounded_.try_emplace(x);
-  if (!is_new) return at->second;
+const LinearWriter::Rounded& LinearWriter::rounded(const LinearInput& x, uint64_t width) {
+  const auto [at, is_new] = rounded_.try_emplace(x.name);
+  Rounded& out = at->second;
+  if (!is_new) return out;
   constexpr float kSteps = 255;
-  const std::string zero = graph_.number(0), steps = graph_.number(kSteps);
-  const auto extreme = [&](const char* reduce, const char* with_zero, const char* name) {
-    const std::string found =
-        graph_.node(reduce, {x}, message(x, "/", name, "_found"), {{"axes", std::vector<int64_t>{-1}}});
-    return graph_.node(with_zero, {found, zero}, message(x, "/", name));
+  const std::string zero = graph_.number(0);
+  const auto add = [&](const char* op, std::vector<std::string> inputs, const char* name,
+                       std::vector<std::pair<std::string, OnnxAttribute>> attributes = {}) {
+    return graph_.node(op, std::move(inputs), message(x.name, "/", name), std::move(attributes));
   };
-  const std::string low = extreme("ReduceMin", "Min", "low");
-  const std::string high = extreme("ReduceMax", "Max", "high");
-  const std::string range = graph_.node("Sub", {high, low}, x + "/range");
-  const std::string step = graph_.node("Div", {range, steps}, x + "/step");
+  std::string matrix = x.name;
+  if (x.has_tokens) {
+    out.shape = add("Shape", {x.name}, "shape", {{"start", int64_t{0}}, {"end", int64_t{2}}});
+    matrix = add("Reshape", {x.name, graph_.integers({-1, static_cast<int64_t>(width)})}, "matrix");
+  }
+  const std::vector<std::pair<std::string, OnnxAttribute>> last = {{"axes", std::vector<int64_t>{1}}};
+  const std::string low = add("Min", {add("ReduceMin", {matrix}, "lowest", last), zero}, "low");
+  const std::string high = add("Max", {add("ReduceMax", {matrix}, "highest", last), zero}, "high");
+  const std::string step = add("Div", {add("Sub", {high, low}, "range"), graph_.number(kSteps)}, "step");
   // A row of zeros has no range; the smallest normal number keeps its quotients zero.
-  const std::string scale = graph_.node("Max", {step, graph_.number(std::numeric_limits<float>::min())}, x + "/scale");
-  const std::string back = graph_.node("Div", {low, scale}, x + "/back");
-  const std::string zero_point = graph_.node("Round", {graph_.node("Neg", {back}, x + "/forth")}, x + "/zero");
-  const std::string scaled = graph_.node("Div", {x, scale}, x + "/scaled");
-  const std::string shifted =
-      graph_.node("Add", {graph_.node("Round", {scaled}, x + "/round"), zero_point}, x + "/shifted");
-  const std::string clipped = graph_.node("Clip", {shifted, zero, steps}, x + "/clipped");
-  const std::string integers = graph_.node("Cast", {clipped}, x + "/u8", {{"to", static_cast<int64_t>(OnnxType::u8)}});
-  at->second = {integers, scale, zero_point};
-  return at->second;
+  out.scale = add("Max", {step, graph_.number(std::numeric_limits<float>::min())}, "scale");
+  out.zero = add("Round", {add("Neg", {add("Div", {low, out.scale}, "back")}, "forth")}, "zero");
+  const std::string flat = graph_.integers({-1});
+  const std::string scales = add("Reshape", {out.scale, flat}, "scales");
+  const std::string zeros = add("Reshape", {out.zero, flat}, "zeros");
+  const std::string whole = add("Cast", {zeros}, "whole_zeros", {{"to", static_cast<int64_t>(OnnxType::u8)}});
+  out.integers = add("QuantizeLinear", {matrix, scales, whole}, "u8", {{"axis", int64_t{0}}});
+  return out;
 }
 
 }  // namespace lathe

@@ -25,26 +25,33 @@ struct NamedWeight {
   EncodedTensor tensor;
 };
 
+/// What a linear op reads: [batch, sequence, width], or [batch, width] without tokens.
+struct LinearInput {
+  std::string name;
+  bool has_tokens = true;
+};
+
 /// Adds x W^T to a graph, without the bias. The planes of all weights outlive the graph.
 class LinearWriter {
  public:
   explicit LinearWriter(OnnxGraph& graph) : graph_(graph) {}
 
-  /// `x` is the name of the input; returns the name of the product, which begins with `wanted`. An OnnxExportType of
-  /// integers is for weights that have them.
-  std::string product(const std::string& x, const NamedWeight& weight, OnnxExportType type, const std::string& wanted);
+  /// Returns the name of the product, which is `wanted` or begins with it. A type of integers is for weights that have
+  /// them.
+  std::string product(const LinearInput& x, const NamedWeight& weight, OnnxExportType type, const std::string& wanted);
 
  private:
-  // An input of 8 bits: x is about scale * (integers - zero), with a scale and a zero for each row.
+  // An input of 8 bits as a matrix: x is about scale * (integers - zero), with a scale and a zero for each row.
   struct Rounded {
-    std::string integers;  // u8
-    std::string scale;     // f32, as zero, which is a whole number
-    std::string zero;
+    std::string integers;  // u8 [rows, width]
+    std::string scale;     // f32 [rows, 1]
+    std::string zero;      // a whole number, f32 [rows, 1]
+    std::string shape;     // batch and sequence, where there are tokens
   };
 
   std::string weights_alone(const std::string& x, const NamedWeight& weight, const std::string& wanted);
-  std::string of_integers(const std::string& x, const NamedWeight& weight, const std::string& wanted);
-  const Rounded& rounded(const std::string& x);
+  std::string of_integers(const LinearInput& x, const NamedWeight& weight, const std::string& wanted);
+  const Rounded& rounded(const LinearInput& x, uint64_t width);
 
   OnnxGraph& graph_;
   std::map<std::string, Rounded> rounded_;  // by the name of the input, which several layers may read

@@ -16,6 +16,8 @@ namespace {
 
 using Axes = std::vector<int64_t>;
 
+constexpr const char* kCausal = "is causal attention";
+
 // ---- functions that take one operator or more ----
 
 std::string gelu(OnnxGraph& g, const std::string& x, const std::string& name) {
@@ -84,6 +86,14 @@ bool has_segments(const Program& program) {
 
 // ---- the program ----
 
+[[noreturn]] void refuse(const Artifact& artifact, uint32_t value, const std::string& why) {
+  fail(Errc::unsupported, message(artifact.file().path(), ": ", printable(artifact.program().values[value].name), " ",
+                                  why, "; encoders and classifiers of texts are exported to ONNX"));
+}
+std::string refuse_kind(const Artifact& artifact, const Op& op) {
+  refuse(artifact, op.output, message("is of kind ", op_name(op.attributes)));
+}
+
 class ProgramWriter {
  public:
   ProgramWriter(const Artifact& artifact, OnnxExportType type)
@@ -96,7 +106,6 @@ class ProgramWriter {
   }
 
   OnnxProgram run(bool classifies) {
-    check();
     const uint32_t output = program_.outputs[0];
     const char* name = classifies ? "logits" : "sentence_embedding";
     graph_.declare_output({name, OnnxType::f32, {"batch", width(output)}});
@@ -115,27 +124,6 @@ class ProgramWriter {
   }
 
  private:
-  [[noreturn]] void refuse(uint32_t value, const std::string& why) const {
-    fail(Errc::unsupported, message(artifact_.file().path(), ": ", printable(program_.values[value].name), " ", why,
-                                    "; encoders and classifiers of texts are exported to ONNX"));
-  }
-  std::string refuse_kind(const Op& op) const { refuse(op.output, message("is of kind ", op_name(op.attributes))); }
-
-  void check() const {
-    if (!program_.inputs.empty()) refuse(program_.inputs[0], "is an input that is no token ids");
-    if (program_.outputs.size() != 1) refuse(program_.outputs[1], "is a second output");
-    if (program_.values[program_.outputs[0]].rows != RowKind::sequences) check_ops();
-  }
-  // Names an op that only decoders have, where there is one.
-  void check_ops() const {
-    for (const Op& op : program_.ops) {
-      const auto* attention = op.as<ops::Attention>();
-      if (attention != nullptr && attention->mask == AttentionMask::causal) refuse(op.output, "is causal attention");
-      if (op.is<ops::RmsNorm>() || op.is<ops::Rope>()) refuse_kind(op);
-    }
-    refuse(program_.outputs[0], "is an output with a row for each token");
-  }
-
   int64_t width(uint32_t value) const { return program_.values[value].shape.size(); }
   const Op* last_pool() const {
     const auto found =
@@ -191,8 +179,9 @@ class ProgramWriter {
       if (type == OnnxExportType::int8_dynamic) type = OnnxExportType::int8;
     }
     ++out_.types[onnx_type_name(type == OnnxExportType::f32 ? OnnxType::f32 : OnnxType::i8)];
-    if (!op.has_weight(1)) return linear_.product(input(op, 0), matrix, type, name_of(op));
-    const std::string product = linear_.product(input(op, 0), matrix, type, name_of(op) + "/product");
+    const LinearInput x = {input(op, 0), program_.values[op.inputs[0]].rows == RowKind::tokens};
+    if (!op.has_weight(1)) return linear_.product(x, matrix, type, name_of(op));
+    const std::string product = linear_.product(x, matrix, type, name_of(op) + "/product");
     return node("Add", {product, constant(weight(op, 1))}, op);
   }
 
@@ -202,7 +191,7 @@ class ProgramWriter {
   }
 
   std::string write(const ops::Attention& attributes, const Op& op) {
-    if (attributes.mask != AttentionMask::full) refuse(op.output, "is causal attention");
+    if (attributes.mask != AttentionMask::full) refuse(artifact_, op.output, kCausal);
     const std::string& name = name_of(op);
     const int64_t heads = attributes.heads, wide = width(op.output), head = wide / heads;
     const auto split = [&](size_t part, const char* what, const Axes& order) {
@@ -236,8 +225,8 @@ class ProgramWriter {
     return node("Div", {input(op, 0), graph_.node("Max", {length, graph_.number(attributes.epsilon)}, name + "/bound")},
                 op);
   }
-  std::string write(const ops::RmsNorm&, const Op& op) { return refuse_kind(op); }
-  std::string write(const ops::Rope&, const Op& op) { return refuse_kind(op); }
+  std::string write(const ops::RmsNorm&, const Op& op) { return refuse_kind(artifact_, op); }
+  std::string write(const ops::Rope&, const Op& op) { return refuse_kind(artifact_, op); }
 
   const Artifact& artifact_;
   const Program& program_;
@@ -250,6 +239,19 @@ class ProgramWriter {
 };
 
 }  // namespace
+
+void check_onnx_program(const Artifact& artifact) {
+  const Program& program = artifact.program();
+  if (!program.inputs.empty()) refuse(artifact, program.inputs[0], "is an input of numbers, not of token ids");
+  for (const Op& op : program.ops) {
+    const auto* attention = op.as<ops::Attention>();
+    if (attention != nullptr && attention->mask != AttentionMask::full) refuse(artifact, op.output, kCausal);
+    if (op.is<ops::RmsNorm>() || op.is<ops::Rope>()) refuse_kind(artifact, op);
+  }
+  if (program.outputs.size() != 1) refuse(artifact, program.outputs[1], "is a second output");
+  if (program.values[program.outputs[0]].rows == RowKind::sequences) return;
+  refuse(artifact, program.outputs[0], "is an output with a row for each token");
+}
 
 OnnxProgram onnx_program(const Artifact& artifact, OnnxExportType type, bool classifies) {
   return ProgramWriter(artifact, type).run(classifies);

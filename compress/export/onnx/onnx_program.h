@@ -18,10 +18,13 @@ struct OnnxProgram {
   uint64_t sixteen_bit_inputs = 0;        // linear ops whose inputs are rounded to 16 bits
 };
 
+/// Throws Error{unsupported} naming the file and the op or value for a program that is no encoder of token ids with one
+/// output, a row for each sequence.
+void check_onnx_program(const Artifact& artifact);
+
 /// Decodes nothing yet: the tensors read the planes of the artifact, which outlives them, when they are written. The
 /// output is `logits` for a classifier, otherwise `sentence_embedding`, beside the `token_embeddings` that it is made
-/// of. Throws Error{unsupported} naming the file and the op for a program that is no encoder of token ids with one
-/// output, a row for each sequence.
+/// of. The program has been checked.
 OnnxProgram onnx_program(const Artifact& artifact, OnnxExportType type, bool classifies);
 
 }  // namespace lathe
