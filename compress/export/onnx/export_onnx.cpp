@@ -6,6 +6,7 @@
 #include "compress/export/onnx/onnx_weights.h"
 #include "compress/job/version.h"
 #include "compress/source/task.h"
+#include "formats/text.h"
 
 namespace lathe {
 namespace {
@@ -28,15 +29,22 @@ OnnxExportType chosen_type(const Artifact& artifact, std::optional<OnnxExportTyp
   return *type;
 }
 
-/// Tokens of a text at most.
-std::optional<uint64_t> longest_text(const Artifact& artifact, const OnnxProgram& program) {
-  std::optional<uint64_t> longest = program.positions;
-  if (artifact.section(layout::Section::tokenizer).empty()) return longest;
-  const uint64_t cut = stored_tokenizer(artifact).max_length;
-  return std::min(longest.value_or(cut), cut);
+/// What the file does not say of the texts that it is for.
+struct TextFacts {
+  std::optional<uint64_t> longest;  // tokens
+  std::string prefix;               // goes before every text
+};
+
+TextFacts text_facts(const Artifact& artifact, const OnnxProgram& program) {
+  TextFacts facts{program.positions, {}};
+  if (artifact.section(layout::Section::tokenizer).empty()) return facts;
+  const TokenizerSpec tokenizer = stored_tokenizer(artifact);
+  facts.longest = std::min<uint64_t>(facts.longest.value_or(tokenizer.max_length), tokenizer.max_length);
+  facts.prefix = tokenizer.text_prefix;
+  return facts;
 }
 
-void describe(const Artifact& artifact, const std::optional<uint64_t>& longest, OnnxModel& model) {
+void describe(const Artifact& artifact, const TextFacts& texts, OnnxModel& model) {
   model.producer = "Lathe";
   model.producer_version = kLatheVersion;
   model.name = "model";
@@ -47,18 +55,18 @@ void describe(const Artifact& artifact, const std::optional<uint64_t>& longest, 
     if (key == "source") model.name = value;
     model.properties.emplace_back(key, value);
   }
-  if (longest) model.properties.emplace_back("max_tokens", message(*longest));
+  if (texts.longest) model.properties.emplace_back("max_tokens", message(*texts.longest));
+  if (!texts.prefix.empty()) model.properties.emplace_back("text_prefix", texts.prefix);
 }
 
 std::string count_of(uint64_t count, const char* what) { return message(count, " ", what, count == 1 ? "" : "s"); }
 
-std::vector<std::string> notes_of(const OnnxProgram& program, OnnxExportType type,
-                                  const std::optional<uint64_t>& longest) {
-  std::vector<std::string> notes;
+std::vector<std::string> notes_of(const OnnxProgram& program, OnnxExportType type, const TextFacts& texts) {
   std::string tokenizer =
       "the tokenizer is not in the file: use that of the original model's folder, padding on the right";
-  if (longest) tokenizer += message(", with texts of at most ", *longest, " tokens");
-  notes.push_back(tokenizer);
+  if (texts.longest) tokenizer += message(", with texts of at most ", *texts.longest, " tokens");
+  if (!texts.prefix.empty()) tokenizer += message(", and \"", printable(texts.prefix), "\" before every text");
+  std::vector<std::string> notes = {tokenizer};
   if (type != OnnxExportType::f32 && program.floats > 0) {
     notes.push_back(message(count_of(program.floats, "linear weight"), " without integers in the artifact ",
                             program.floats == 1 ? "is" : "are", " written as f32"));
@@ -78,14 +86,14 @@ OnnxExport export_onnx(const Artifact& artifact, std::optional<OnnxExportType> t
   check_onnx_program(artifact);
   result.type = chosen_type(artifact, type);
   OnnxProgram program = onnx_program(artifact, result.type, stored_task(artifact).classifies());
-  const std::optional<uint64_t> longest = longest_text(artifact, program);
-  describe(artifact, longest, program.model);
+  const TextFacts texts = text_facts(artifact, program);
+  describe(artifact, texts, program.model);
   onnx_file_bytes(program.model, output.string());  // refuses what is too large
   const std::vector<std::string> faults = artifact.verify();
   if (!faults.empty()) fail(Errc::malformed, message(artifact.file().path(), ": ", faults.front()));
   result.bytes = write_onnx(output, program.model);
   result.types.assign(program.types.begin(), program.types.end());
-  result.notes = notes_of(program, result.type, longest);
+  result.notes = notes_of(program, result.type, texts);
   return result;
 }
 
