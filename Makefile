@@ -28,7 +28,7 @@ data:
 
 demo:
 	$(call packages,build)
-	@python3 experiments/data/fetch.py >/dev/null
+	@python3 experiments/data/fetch.py minilm lee wikipedia >/dev/null
 	@cmake --preset release >/dev/null
 	@cmake --build build/release --target bin/compress
 	@mkdir -p out

@@ -23,24 +23,44 @@ bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b
 
 }  // namespace
 
-void check_output(const std::filesystem::path& output, const Paths& inputs) {
+void check_not_an_input(const std::filesystem::path& output, const Paths& inputs) {
   for (const std::filesystem::path& input : inputs) {
     if (!input.empty() && input != "-" && is_same_file(output, input)) {
       fail(Errc::usage, message(output.string(), ": is an input, ", input.string(), "; give another output"));
     }
   }
+}
+
+void check_output(const std::filesystem::path& output, const Paths& inputs) {
+  check_not_an_input(output, inputs);
   check_writable(output);
 }
 
-Paths model_files(const SourceModel& source) {
-  Paths paths;
-  for (const SourceFile& file : source.checkpoint->files()) paths.emplace_back(file.path);
+void check_output_folder(const std::filesystem::path& folder, const Paths& inputs) {
+  check_not_an_input(folder, inputs);
   std::error_code ignored;
-  if (!std::filesystem::is_directory(source.path, ignored)) return paths;
+  if (std::filesystem::is_directory(folder, ignored)) return check_writable(folder / "any file");
+  if (std::filesystem::exists(std::filesystem::symlink_status(folder, ignored))) {
+    fail(Errc::cannot_create, message(folder.string(), ": is there and no folder; give the name of a folder"));
+  }
+  const std::filesystem::path named = folder.has_filename() ? folder : folder.parent_path();
+  check_writable(named);
+}
+
+Paths files_of_folder(const std::filesystem::path& folder) {
+  Paths paths;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) return paths;
   const auto options = std::filesystem::directory_options::skip_permission_denied;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(source.path, options)) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, options)) {
     paths.push_back(entry.path());
   }
+  return paths;
+}
+
+Paths model_files(const SourceModel& source) {
+  Paths paths = files_of_folder(source.path);
+  for (const SourceFile& file : source.checkpoint->files()) paths.emplace_back(file.path);
   return paths;
 }
 

@@ -15,6 +15,16 @@ using Paths = std::vector<std::filesystem::path>;
 /// that are empty or "-" do not count.
 void check_output(const std::filesystem::path& output, const Paths& inputs);
 
+/// The part of check_output() about inputs: throws Error{usage} when `output` is one of them.
+void check_not_an_input(const std::filesystem::path& output, const Paths& inputs);
+
+/// A folder into which files are written: throws Error{usage} when it is one of `inputs`, Error{cannot_create} when it
+/// is there and no folder, or neither it nor the folder that it is to be made in can be written.
+void check_output_folder(const std::filesystem::path& folder, const Paths& inputs);
+
+/// Every file of a folder and its subfolders.
+Paths files_of_folder(const std::filesystem::path& folder);
+
 /// The files that a model is read from: those of its checkpoint, and every file of a model folder and its subfolders.
 Paths model_files(const SourceModel& source);
 

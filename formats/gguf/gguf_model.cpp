@@ -135,8 +135,8 @@ class ModelReader {
   TensorConversion convert(const GgufTensor& tensor, GgufLayout layout) const {
     Shape shape = tensor.shape;
     if (layout == GgufLayout::transposed) std::reverse(shape.begin(), shape.end());
-    auto write = [file = file_, tensor = &tensor, place = row_place(tensor, layout)](float* out) {
-      decode_rows(*file, *tensor, place, out);
+    auto write = [file = file_, tensor = &tensor, place = row_place(tensor, layout)](void* out) {
+      decode_rows(*file, *tensor, place, static_cast<float*>(out));
     };
     return {std::move(shape), std::move(write), file_->path_of(tensor)};
   }

@@ -63,7 +63,8 @@ TensorConversion transposed(const std::shared_ptr<const Hdf5Checkpoint>& base, c
   Shape shape = {outputs, inputs};
   shape.insert(shape.end(), stored.begin(), stored.end() - 2);
   const uint64_t places = element_count(Shape(stored.begin(), stored.end() - 2), tensor.name);
-  const auto write = [base, name = tensor.name, outputs, inputs, places](float* out) {
+  const auto write = [base, name = tensor.name, outputs, inputs, places](void* place_of_values) {
+    auto* out = static_cast<float*>(place_of_values);
     const std::vector<float> values = read_f32(*base, name);
     base->release(name);
     for (uint64_t o = 0; o < outputs; ++o) {
@@ -72,7 +73,7 @@ TensorConversion transposed(const std::shared_ptr<const Hdf5Checkpoint>& base, c
       }
     }
   };
-  return {std::move(shape), write, base->where(tensor.name)};
+  return {std::move(shape), write, base->where(tensor.name), DType::f32};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "formats/hdf5/model_config.h"
+#include "formats/tensor_name.h"
 #include "formats/text.h"
 
 namespace lathe {

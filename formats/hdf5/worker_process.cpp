@@ -38,13 +38,21 @@ struct Limit {
 };
 using Limits = std::array<Limit, 5>;
 
+/// None above what this process may have itself, which only root could raise.
 Limits system_limits(const WorkerLimits& limits) {
   const auto seconds = static_cast<rlim_t>(limits.processor.count());
-  return {{{RLIMIT_AS, limits.memory_bytes, limits.memory_bytes},
-           {RLIMIT_FSIZE, limits.output_bytes, limits.output_bytes},
-           {RLIMIT_CPU, seconds, seconds + 1},  // the first by a signal that says so
-           {RLIMIT_NOFILE, kMaxOpenFiles, kMaxOpenFiles},
-           {RLIMIT_CORE, 0, 0}}};
+  Limits all = {{{RLIMIT_AS, limits.memory_bytes, limits.memory_bytes},
+                 {RLIMIT_FSIZE, limits.output_bytes, limits.output_bytes},
+                 {RLIMIT_CPU, seconds, seconds + 1},  // the first by a signal that says so
+                 {RLIMIT_NOFILE, kMaxOpenFiles, kMaxOpenFiles},
+                 {RLIMIT_CORE, 0, 0}}};
+  for (Limit& limit : all) {
+    rlimit own{};
+    if (::getrlimit(limit.what, &own) != 0) continue;
+    limit.hard = std::min(limit.hard, own.rlim_max);
+    limit.soft = std::min(limit.soft, limit.hard);
+  }
+  return all;
 }
 
 /// Between fork() and execve(): system calls only, because other threads may hold any lock.

@@ -1,5 +1,5 @@
 #pragma once
-// A model folder in the layout of Hugging Face as a source: config.json, safetensors, tokenizer.
+// A model folder in the layout of Hugging Face as a source: config.json, weights, tokenizer.
 
 #include <filesystem>
 #include <memory>

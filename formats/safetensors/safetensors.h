@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "formats/artifact/tensor.h"
+#include "formats/tensor_name.h"
 
 namespace lathe {
 
@@ -39,16 +40,10 @@ struct SafetensorsHeader {
 };
 
 inline constexpr uint64_t kMaxSafetensorsHeader = 100'000'000;
-inline constexpr uint64_t kMaxTensors = 1'000'000;
-inline constexpr size_t kMaxTensorName = 512;
 
-/// `file` is the whole file, `path` its name for messages. Throws Error{malformed}, Error{limit} (kMax... above),
+/// `file` is the whole file, `path` its name for messages. Throws Error{malformed}, Error{limit} (kMax...),
 /// Error{unsupported} (more than kMaxRank dimensions, an element type that is not known).
 SafetensorsHeader parse_safetensors(Bytes file, std::string_view path);
-
-/// Throws unless the name is fit for a tensor: Error{malformed} when it is empty or has control characters,
-/// Error{limit} when it is longer than kMaxTensorName.
-void check_tensor_name(std::string_view name, std::string_view path);
 
 /// The entry's bytes in the file it was parsed from. Throws Error{unsupported} when its type has no DType.
 TensorView view_of(const SafetensorsEntry& entry, const SafetensorsHeader& header, Bytes file, std::string_view path);

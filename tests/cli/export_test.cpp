@@ -8,6 +8,7 @@
 #include "tests/cli/process.h"
 #include "tests/support/tiny_artifact.h"
 #include "tests/support/tiny_decoder.h"
+#include "tests/support/tiny_model.h"
 
 namespace lathe {
 namespace {
@@ -92,6 +93,32 @@ TEST_CASE("a type of another format is refused, with those of this one", "[cli][
   const std::string decoder = quoted(test::TinyDecoder().write(dir / "d.lathe"));
   expect_failure("export " + decoder + " --to onnx" + out, 69, {"rms_norm", "encoders and classifiers"});
   CHECK_FALSE(std::filesystem::exists(dir / "o"));
+}
+
+TEST_CASE("export makes a model folder that is a source again", "[cli][folder]") {
+  const test::TempDir dir;
+  const std::string model = quoted(test::TinyModel().write(dir, "model").string());
+  const std::string file = quoted((dir / "m.lathe").string());
+  REQUIRE(run_compress(model + " --no-bench -q -o " + file).code == 0);
+  const std::string command = "export " + file + " --to safetensors --model " + model;
+  const std::string out = " -o " + quoted((dir / "out").string());
+  const CommandResult done = run_compress(command + out);
+  CHECK(done.code == 0);
+  CHECK_THAT(done.out, Contains("out: tensors:") && Contains("f32"));
+  CHECK(run_compress(quoted((dir / "out").string()) + " --quant int8 --no-bench -q -o " +
+                     quoted((dir / "again.lathe").string()))
+            .code == 0);
+  expect_failure(command + out, 73, {"out/model.safetensors", "exists already; --force"});
+  CHECK(run_compress(command + out + " --force -q").code == 0);
+
+  expect_failure("export " + file + " --to safetensors" + out, 64, {"needs --model"});
+  expect_failure("export " + file + " --model " + model + out, 64, {"--model is for --to safetensors"});
+  expect_failure(command + " --type f16" + out, 64, {"--type is for --to gguf"});
+  expect_failure(command + " --force -o " + model, 64, {"is an input"});
+  expect_failure(command + " --force -o " + file, 64, {"is an input"});
+  dir.write("file", "text");
+  expect_failure(command + " -o " + quoted((dir / "file").string()), 73, {"no folder"});
+  expect_failure(command + " -o " + quoted((dir / "no" / "out").string()), 73, {"no"});
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "formats/safetensors/shard_index.h"
+#include "formats/shard_index.h"
 #include "tests/formats/expect_error.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"
@@ -215,10 +215,10 @@ TEST_CASE("case 72: a hub cache made of symbolic links is read", "[formats][chec
 TEST_CASE("case 73: a folder without weights says what is looked for", "[formats][checkpoint]") {
   const TempDir dir;
   dir.write("config.json", "{}");
-  expect_error(Errc::no_input, {dir.path().string(), "model.safetensors", kIndex},
+  expect_error(Errc::no_input, {dir.path().string(), "model.safetensors", kIndex, "pytorch_model.bin"},
                [&] { open_checkpoint(dir.path()); });
-  dir.write("pytorch_model.bin", "x");
-  expect_error(Errc::unsupported, {dir.path().string(), "pytorch_model.bin"}, [&] { open_checkpoint(dir.path()); });
+  dir.write("flax_model.msgpack", "x");
+  expect_error(Errc::unsupported, {dir.path().string(), "flax_model.msgpack"}, [&] { open_checkpoint(dir.path()); });
 }
 
 TEST_CASE("a path that does not exist is named", "[formats][checkpoint]") {
@@ -236,9 +236,12 @@ TEST_CASE("files of other formats are told apart by their first bytes", "[format
   };
   const std::vector<Case> cases = {
       {"GGUF", "GGUF\3\0\0\0\1\0\0\0"s, Errc::unsupported, "GGUF"},
-      {"zip with version 2.0", "PK\3\4\x14\0\0\0\0\0"s, Errc::unsupported, "PyTorch"},
-      {"zip as PyTorch writes it", "PK\3\4\0\0\x08\x08\0\0"s, Errc::unsupported, "PyTorch"},
-      {"legacy PyTorch", "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"s, Errc::unsupported, "PyTorch"},
+      {"zip with version 2.0", "PK\3\4\x14\0\0\0\0\0"s, Errc::malformed, "the file is truncated"},
+      {"zip as PyTorch writes it", "PK\3\4\0\0\x08\x08\0\0"s, Errc::malformed, "the file is truncated"},
+      {"a tar archive", "storages" + std::string(249, '\0') + "ustar" + std::string(250, '\0'), Errc::unsupported,
+       "tar"},
+      {"a pickle of another protocol", "\x80\x04\x95\x0a\0\0\0\0\0"s, Errc::unsupported, "torch.save"},
+      {"a pickle", "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"s, Errc::unsupported, "torch.save"},
       {"Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Errc::malformed,
        "git lfs pull"},
       {"text", "once upon a time there was a model", Errc::malformed, "not safetensors"},

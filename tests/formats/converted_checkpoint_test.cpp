@@ -3,10 +3,11 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
-#include <fstream>
+#include <numeric>
 #include <thread>
 
 #include "tests/formats/expect_error.h"
+#include "tests/support/resident_memory.h"
 #include "tests/support/safetensors_builder.h"
 #include "tests/support/temp_dir.h"
 
@@ -14,12 +15,13 @@ namespace lathe {
 namespace {
 
 using test::expect_error;
+using test::resident_file_kilobytes;
 
 TensorConversion counting(uint64_t numbers, float value, std::atomic<int>& calls) {
   return {{numbers},
-          [numbers, value, &calls](float* out) {
+          [numbers, value, &calls](void* out) {
             ++calls;
-            std::fill_n(out, numbers, value);
+            std::fill_n(static_cast<float*>(out), numbers, value);
           },
           "origin.gguf"};
 }
@@ -28,20 +30,6 @@ std::shared_ptr<const Checkpoint> base_with(const test::TempDir& folder) {
   return open_checkpoint(folder.write(
       "base.safetensors",
       test::SafetensorsBuilder().add_f32("a", {2}, {1, 2}).add_f32("fused", {1}, {9}).add_f32("z", {1}, {3}).build()));
-}
-
-/// Resident bytes of this process that belong to files, from the system's own book-keeping.
-uint64_t resident_kilobytes() {
-  std::ifstream status("/proc/self/status");
-  std::string word;
-  uint64_t total = 0;
-  while (status >> word) {
-    uint64_t value = 0;
-    if (word != "RssFile:" && word != "RssShmem:") continue;
-    status >> value;
-    total += value;
-  }
-  return total;
 }
 
 TEST_CASE("converted tensors stand beside those of the base, and hidden ones are gone", "[formats][converted]") {
@@ -65,6 +53,18 @@ TEST_CASE("a conversion replaces the tensor of that name in the base", "[formats
   const ConvertedCheckpoint checkpoint(base_with(folder), {{"a", counting(2, 7, calls)}}, {});
   CHECK(checkpoint.names() == std::vector<std::string>{"a", "fused", "z"});
   CHECK(read_f32(checkpoint, "a") == std::vector<float>{7, 7});
+}
+
+TEST_CASE("a converted tensor has the type that its conversion says", "[formats][converted]") {
+  const auto write = [](void* out) {
+    std::iota(static_cast<int16_t*>(out), static_cast<int16_t*>(out) + 6, int16_t{7});
+  };
+  const ConvertedCheckpoint checkpoint(nullptr, {{"x", {{2, 3}, write, "m.bin", DType::i16}}}, {});
+  const TensorView tensor = checkpoint.tensor("x");
+  CHECK(tensor.dtype == DType::i16);
+  CHECK(tensor.shape == Shape{2, 3});
+  REQUIRE(tensor.bytes.size() == 12);
+  CHECK(load_le<int16_t>(tensor.bytes.data() + 10) == 12);
 }
 
 TEST_CASE("a checkpoint of conversions alone tells what it was read from", "[formats][converted]") {
@@ -102,11 +102,11 @@ TEST_CASE("released tensors need no memory and keep their numbers", "[formats][c
   constexpr uint64_t kNumbers = uint64_t{8} << 20;  // 32 MiB
   std::atomic<int> calls = 0;
   const ConvertedCheckpoint checkpoint(nullptr, {{"big", counting(kNumbers, 3, calls)}}, {});
-  const uint64_t before = resident_kilobytes();
+  const uint64_t before = resident_file_kilobytes();
   CHECK(checkpoint.tensor("big").bytes.size() == kNumbers * sizeof(float));
-  CHECK(resident_kilobytes() > before + 30'000);
+  CHECK(resident_file_kilobytes() > before + 30'000);
   checkpoint.release("big");
-  CHECK(resident_kilobytes() < before + 5'000);
+  CHECK(resident_file_kilobytes() < before + 5'000);
   const TensorView again = checkpoint.tensor("big");
   CHECK(load_le<float>(again.bytes.data() + again.bytes.size() - 4) == 3);
   CHECK(calls == 1);
@@ -117,9 +117,9 @@ TEST_CASE("a conversion that fails is tried again", "[formats][converted]") {
   const ConvertedCheckpoint checkpoint(nullptr,
                                        {{"x",
                                          {{1},
-                                          [&](float* out) {
+                                          [&](void* out) {
                                             if (++calls == 1) fail(Errc::io, "first time");
-                                            *out = 4;
+                                            *static_cast<float*>(out) = 4;
                                           },
                                           "m.gguf"}}},
                                        {});

@@ -1,5 +1,5 @@
-// Any bytes as what the HDF5 worker writes, which is as untrusted as the file that it has read: an error, or tensors with
-// names that are unique and entries that are there.
+// Any bytes as what the HDF5 worker writes, which is as untrusted as the file that it has read: an error, or tensors
+// with names that are unique and entries that are there.
 
 #include <cstdlib>
 

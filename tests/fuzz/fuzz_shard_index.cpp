@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "formats/artifact/error.h"
-#include "formats/safetensors/shard_index.h"
+#include "formats/shard_index.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lathe;

@@ -56,6 +56,7 @@ THIRD_PARTY = (
     (r"nlohmann/.*", ("formats/json.cpp",)),
     (r"hdf5\.h", ("formats/hdf5/worker/",)),
     (r"linux/(audit|filter|seccomp)\.h", ("formats/hdf5/worker/confine.cpp",)),
+    (r"zlib\.h", ("formats/pytorch/zip_member.cpp",)),
     (r"Eigen/.*", ("compress/methods/linalg.h", "compress/methods/linalg.cpp")),
     (r"(cblas|lapacke)\.h", ("compress/methods/linalg.cpp",)),
     (r"re2/.*", ("compress/pipeline/layer_pattern.cpp",)),

@@ -48,7 +48,8 @@ TensorConversion transposed(std::shared_ptr<const Checkpoint> base, const std::s
                             uint64_t outputs) {
   const Shape stored = base->tensor(name).shape;
   const std::string where = base->where(name);
-  const auto write = [base = std::move(base), name, stored, first, outputs](float* out) {
+  const auto write = [base = std::move(base), name, stored, first, outputs](void* to) {
+    auto* out = static_cast<float*>(to);
     const std::vector<float> values = read_f32(*base, name);
     base->release(name);
     for (uint64_t o = 0; o < outputs; ++o) {
@@ -61,9 +62,9 @@ TensorConversion transposed(std::shared_ptr<const Checkpoint> base, const std::s
 TensorConversion part_of_bias(std::shared_ptr<const Checkpoint> base, const std::string& name, uint64_t first,
                               uint64_t count) {
   const std::string where = base->where(name);
-  const auto write = [base = std::move(base), name, first, count](float* out) {
+  const auto write = [base = std::move(base), name, first, count](void* out) {
     const std::vector<float> values = read_f32(*base, name);
-    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first), count, out);
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first), count, static_cast<float*>(out));
   };
   return {{count}, write, where};
 }

@@ -1,9 +1,9 @@
-#include "formats/safetensors/shard_index.h"
+#include "formats/shard_index.h"
 
 #include <algorithm>
 
 #include "formats/json.h"
-#include "formats/safetensors/safetensors.h"
+#include "formats/tensor_name.h"
 #include "formats/text.h"
 
 namespace lathe {

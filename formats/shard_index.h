@@ -1,5 +1,6 @@
 #pragma once
-// The index of a sharded checkpoint (model.safetensors.index.json): which tensor is in which file.
+// The index of a sharded checkpoint (model.safetensors.index.json, pytorch_model.bin.index.json): which tensor is in
+// which file.
 
 #include <cstdint>
 #include <filesystem>
