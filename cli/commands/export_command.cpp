@@ -11,20 +11,24 @@
 #include "compress/export/gguf/export_gguf.h"
 #include "compress/export/hdf5/export_hdf5.h"
 #include "compress/export/huggingface/export_folder.h"
+#include "compress/export/onnx/export_onnx.h"
 #include "compress/facts/facts_json.h"
 #include "compress/facts/number_text.h"
+#include "formats/text.h"
 
 namespace lathe::cli {
 namespace {
 
-enum class ExportFormat { gguf, hdf5, safetensors };
-constexpr NamedValues<ExportFormat, 3> kExportFormats = {
-    {{ExportFormat::gguf, "gguf"}, {ExportFormat::hdf5, "hdf5"}, {ExportFormat::safetensors, "safetensors"}}};
+enum class ExportFormat { gguf, hdf5, onnx, safetensors };
+constexpr NamedValues<ExportFormat, 4> kExportFormats = {{{ExportFormat::gguf, "gguf"},
+                                                          {ExportFormat::hdf5, "hdf5"},
+                                                          {ExportFormat::onnx, "onnx"},
+                                                          {ExportFormat::safetensors, "safetensors"}}};
 
 struct ExportArguments {
   std::vector<std::string> files;
   ExportFormat format = ExportFormat::gguf;
-  std::optional<GgufExportType> type;
+  std::optional<std::string> type;  // one of the format's
   std::optional<std::string> model;
   std::optional<std::string> output;
   bool force = false;
@@ -33,20 +37,22 @@ struct ExportArguments {
 };
 
 bool parse(const std::vector<std::string>& args, ExportArguments& a) {
+  const std::string types = message(
+      "of weights. GGUF: ", kGgufExportTypes.list(", "),
+      " (default q8_0), of linear weights; norms and biases are F32. With q4_0 the token table and the head are "
+      "Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become Q4_0, Q4_K or "
+      "Q6_K, without being rounded again. ONNX: ",
+      kOnnxExportTypes.list(", "),
+      " (default int8-dynamic where the artifact has integers, else f32); int8-dynamic rounds inputs to 8 bits, token "
+      "by token, as Lathe does. Elsewhere everything is f32");
   Options options(
       "compress export", "FILE -o OUT",
-      "Writes the model of an artifact for other programs: a decoder as a GGUF file, the weights of any model as an "
-      "HDF5 file, or a model folder that Hugging Face's libraries load. Weights are those that the artifact decodes "
-      "to: pruned ones are zeros, and a low-rank layer is the "
-      "product of its two factors.");
+      "Writes the model of an artifact for other programs: a decoder as a GGUF file, an encoder or a classifier as an "
+      "ONNX model, the weights of any model as an HDF5 file, or a model folder that Hugging Face's libraries load. "
+      "Weights are those that the artifact decodes to: pruned ones are zeros, and a low-rank layer is the product of "
+      "its two factors, which ONNX keeps apart.");
   options.choice("to", "the format (default gguf)", kExportFormats, a.format)
-      .choice(
-          "type",
-          "of linear weights in a GGUF file (default q8_0); norms and biases are F32. With q4_0 the token table and "
-          "the head are Q8_0, with q4_k Q6_K. Int8 weights become Q8_0, and int4 weights with groups of 32 become "
-          "Q4_0, "
-          "Q4_K or Q6_K, without being rounded again. Elsewhere everything is f32",
-          kGgufExportTypes, a.type)
+      .text("type", "TYPE", types, a.type)
       .text(
           "model", "FOLDER",
           "with --to safetensors: the model folder that the artifact was made of, whose config and tokenizer are taken",
@@ -67,8 +73,9 @@ void check_new(const ExportArguments& a, const std::filesystem::path& output) {
 }
 
 void check_export(const ExportArguments& a) {
-  if (a.type && a.format != ExportFormat::gguf) {
-    fail(Errc::usage, message("--type is for --to gguf; with --to ", kExportFormats.name(a.format), " all is f32"));
+  if (a.type && a.format != ExportFormat::gguf && a.format != ExportFormat::onnx) {
+    fail(Errc::usage,
+         message("--type is for --to gguf and onnx; with --to ", kExportFormats.name(a.format), " all is f32"));
   }
   if (a.format != ExportFormat::safetensors) {
     if (a.model) fail(Errc::usage, "--model is for --to safetensors");
@@ -93,8 +100,16 @@ struct Exported {
   std::vector<std::string> notes;
 };
 
+template <class E, size_t count>
+std::optional<E> type_of(const ExportArguments& a, const NamedValues<E, count>& names) {
+  if (!a.type) return std::nullopt;
+  if (const std::optional<E> type = names.find(*a.type)) return type;
+  fail(Errc::usage, message("--type ", printable(*a.type), " is not for --to ", kExportFormats.name(a.format),
+                            ", which has ", names.list(", ")));
+}
+
 Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
-  const GgufExportType type = a.type.value_or(GgufExportType::q8_0);
+  const GgufExportType type = type_of(a, kGgufExportTypes).value_or(GgufExportType::q8_0);
   GgufExport result = export_gguf(artifact, type, *a.output);
   return {result.bytes, kGgufExportTypes.name(type), result.architecture, std::move(result.types),
           std::move(result.notes)};
@@ -103,6 +118,11 @@ Exported to_gguf(const Artifact& artifact, const ExportArguments& a) {
 Exported to_hdf5(const Artifact& artifact, const ExportArguments& a) {
   Hdf5Export result = export_hdf5(artifact, *a.output);
   return {result.bytes, "f32", {}, {{"f32", result.tensors}}, std::move(result.notes)};
+}
+
+Exported to_onnx(const Artifact& artifact, const ExportArguments& a) {
+  OnnxExport result = export_onnx(artifact, type_of(a, kOnnxExportTypes), *a.output);
+  return {result.bytes, kOnnxExportTypes.name(result.type), {}, std::move(result.types), std::move(result.notes)};
 }
 
 Exported to_safetensors(const Artifact& artifact, const ExportArguments& a) {
@@ -115,8 +135,10 @@ struct ExportRow {
   Exported (*write)(const Artifact& artifact, const ExportArguments& a);
 };
 // A new format is a row here and a name above.
-constexpr EnumTable<ExportRow, 3> kExports = {
-    {{ExportFormat::gguf, to_gguf}, {ExportFormat::hdf5, to_hdf5}, {ExportFormat::safetensors, to_safetensors}}};
+constexpr EnumTable<ExportRow, 4> kExports = {{{ExportFormat::gguf, to_gguf},
+                                               {ExportFormat::hdf5, to_hdf5},
+                                               {ExportFormat::onnx, to_onnx},
+                                               {ExportFormat::safetensors, to_safetensors}}};
 
 Json to_json(const ExportArguments& a, const Exported& result) {
   Json types = Json::object();

@@ -59,6 +59,42 @@ TEST_CASE("export refuses what it cannot do, with the exit code of the reason", 
   CHECK_FALSE(std::filesystem::exists(dir / "o.gguf"));
 }
 
+TEST_CASE("export writes an ONNX model and says what its user has to know", "[cli][onnx]") {
+  const test::TempDir dir;
+  test::TinyOptions options;
+  options.int8 = true;
+  const std::string file = quoted(test::write_tiny(dir / "e.lathe", options));
+  const std::string onnx = (dir / "e.onnx").string();
+  const std::string command = "export " + file + " --to onnx -o " + quoted(onnx);
+  const CommandResult done = run_compress(command);
+  INFO(done.err);
+  CHECK(done.code == 0);
+  CHECK_THAT(done.out, Contains("e.onnx: tensors: 12 f32, 6 int8; "));
+  CHECK_THAT(done.err, Contains("note: the tokenizer is not in the file") && Contains("at most 32 tokens"));
+  expect_failure(command, 73, {"exists already; --force"});
+  const CommandResult again = run_compress(command + " --force --json --type int8");
+  REQUIRE(again.code == 0);
+  const Json json = parse_json(again.out, "standard output");
+  CHECK(json.at("format").as_string() == "onnx");
+  CHECK(json.at("type").as_string() == "int8");
+  CHECK(json.find("architecture") == nullptr);
+  CHECK(json.at("bytes").as_u64() == std::filesystem::file_size(onnx));
+  CHECK(json.at("notes").items().size() == 1);
+}
+
+TEST_CASE("a type of another format is refused, with those of this one", "[cli][onnx]") {
+  const test::TempDir dir;
+  const std::string file = quoted(test::write_tiny(dir / "e.lathe"));
+  const std::string out = " -o " + quoted((dir / "o").string());
+  expect_failure("export " + file + " --to onnx --type q8_0" + out, 64,
+                 {"q8_0", "--to onnx", "f32, int8, int8-dynamic"});
+  expect_failure("export " + file + " --to gguf --type int8" + out, 64, {"int8", "--to gguf", "q4_0"});
+  expect_failure("export " + file + " --to onnx --type int8" + out, 69, {"no integer weights"});
+  const std::string decoder = quoted(test::TinyDecoder().write(dir / "d.lathe"));
+  expect_failure("export " + decoder + " --to onnx" + out, 69, {"rms_norm", "encoders and classifiers"});
+  CHECK_FALSE(std::filesystem::exists(dir / "o"));
+}
+
 TEST_CASE("export makes a model folder that is a source again", "[cli][folder]") {
   const test::TempDir dir;
   const std::string model = quoted(test::TinyModel().write(dir, "model").string());

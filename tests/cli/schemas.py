@@ -207,6 +207,7 @@ def run_commands(m: Models) -> None:
     m.run("compare", plain, encoder, "--eval", f"sts:{m.sts}", "--batch", 1, "--length", 8, "--runs", 2)
     m.run("compare", original, decoder, "--eval", f"lm:{m.prose}", "--context", 32, "--no-speed")
     m.run("export", decoder, "-o", m.path("decoder.gguf"))
+    m.run("export", encoder, "--to", "onnx", "-o", m.path("encoder.onnx"))
     m.run("error", "inspect", m.path("nothing.lathe"), codes=(66,))
 
 

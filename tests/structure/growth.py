@@ -11,7 +11,8 @@ import tree
 KINDS = (
     ("op", r"\bops::Rope\b|struct Rope \{\n  RopePairs", (),
      ("formats/artifact/ops.h", "formats/artifact/op_table.cpp", "runtime/cpu/plan.cpp", "runtime/cuda/plan.cpp",
-      "compress/training/torch/interpreter.cpp", "compress/export/gguf/gguf_weights.cpp"), 6,
+      "compress/training/torch/interpreter.cpp", "compress/export/gguf/gguf_weights.cpp",
+      "compress/export/onnx/onnx_program.cpp"), 7,
      ("compress/source/program_builder.cpp", "compress/source/source_model.cpp")),
     ("architecture", r"\bkGpt2\b", ("compress/source/architectures/gpt2.cpp",),
      ("compress/source/architectures.cpp", "formats/gguf/gguf_names.cpp"), 2, ()),
