@@ -38,7 +38,7 @@ void OnnxGraph::set_output(const std::string& output, const std::string& value) 
 
 std::string OnnxGraph::node(const std::string& op, std::vector<std::string> inputs, const std::string& wanted,
                             std::vector<std::pair<std::string, OnnxAttribute>> attributes) {
-  const std::string name = unique(wanted);
+  std::string name = unique(wanted);
   model_.nodes.push_back({op, std::move(inputs), {name}, std::move(attributes)});
   return name;
 }

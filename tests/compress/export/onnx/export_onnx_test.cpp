@@ -55,6 +55,22 @@ void check_graph(const OnnxFile& file) {
   CHECK(test::proto_number(opset, 2) == 17);
 }
 
+/// A program of the given ops over the weights of encoder_program().
+std::filesystem::path write_program(const Program& program, const std::filesystem::path& path,
+                                    const std::string& text_prefix = {}) {
+  ArtifactWriter writer(path);
+  for (const std::string& name : program.weights) {
+    const Shape shape = test::shape_in_encoder(name);
+    writer.add_tensor(name, f32_buffer(shape, std::vector<float>(element_count(shape, name), 0.5f)).view());
+  }
+  TokenizerSpec tokenizer = test::tiny_tokenizer();
+  tokenizer.text_prefix = text_prefix;
+  writer.set_section(layout::Section::tokenizer, encode_tokenizer(tokenizer));
+  writer.set_section(layout::Section::task, "kind=sentence-embedding\ndimension=4\npooling=mean\nnormalize=0\n");
+  writer.finish(program);
+  return path;
+}
+
 TEST_CASE("an exported encoder has the inputs and outputs that its users know", "[compress][onnx]") {
   const TempDir dir;
   const OnnxExport result = export_golden("encoder-int8", OnnxExportType::f32, dir / "m.onnx");
@@ -72,6 +88,28 @@ TEST_CASE("an exported encoder has the inputs and outputs that its users know", 
   CHECK(file.count("MatMul") == 12 + 4);
   REQUIRE(result.notes.size() == 1);
   CHECK_THAT(result.notes[0], Catch::Matchers::Contains("at most 40 tokens"));
+}
+
+TEST_CASE("a model without segments has no input for them", "[compress][onnx]") {
+  const TempDir dir;
+  export_onnx(Artifact::open(test::write_tiny(dir / "m.lathe")), {}, dir / "m.onnx");
+  const OnnxFile file(dir / "m.onnx");
+  check_graph(file);
+  CHECK(file.inputs == Names{{"input_ids", "7[batch, sequence]"}, {"attention_mask", "7[batch, sequence]"}});
+}
+
+TEST_CASE("an export of the same artifact to ONNX has the same bytes", "[compress][onnx]") {
+  const TempDir dir;
+  export_golden("encoder-mixed", {}, dir / "a.onnx");
+  export_golden("encoder-mixed", {}, dir / "b.onnx");
+  CHECK(test::golden_bytes(dir / "a.onnx") == test::golden_bytes(dir / "b.onnx"));
+}
+
+TEST_CASE("what goes before every text is said", "[compress][onnx]") {
+  const TempDir dir;
+  const std::filesystem::path path = write_program(test::encoder_program(), dir / "m.lathe", "query: ");
+  const OnnxExport result = export_onnx(Artifact::open(path), {}, dir / "m.onnx");
+  CHECK_THAT(result.notes.at(0), Catch::Matchers::Contains("\"query: \" before every text"));
 }
 
 TEST_CASE("an exported classifier gives logits and says its labels", "[compress][onnx]") {
@@ -176,18 +214,6 @@ TEST_CASE("padding is masked in attention, mean and maximum", "[compress][onnx]"
   CHECK(file.tensors.at(bias.inputs[1]).values<float>() == std::vector<float>{std::numeric_limits<float>::lowest()});
   const test::OnnxFileNode& mean = file.writer_of("pooled");
   CHECK(mean.inputs == std::vector<std::string>{"pooled/sum", "mask/lengths"});
-}
-
-/// A program of the given ops over the weights of encoder_program().
-std::filesystem::path write_program(const Program& program, const std::filesystem::path& path) {
-  ArtifactWriter writer(path);
-  for (const std::string& name : program.weights) {
-    const Shape shape = test::shape_in_encoder(name);
-    writer.add_tensor(name, f32_buffer(shape, std::vector<float>(element_count(shape, name), 0.5f)).view());
-  }
-  writer.set_section(layout::Section::task, "kind=sentence-embedding\ndimension=4\npooling=mean\nnormalize=0\n");
-  writer.finish(program);
-  return path;
 }
 
 TEST_CASE("every function and every pooling has operators", "[compress][onnx]") {
