@@ -45,10 +45,10 @@ TensorView float_tensor(const Checkpoint& checkpoint, std::string_view name);
 /// float_tensor's values as f32.
 std::vector<float> read_f32(const Checkpoint& checkpoint, std::string_view name);
 
-/// Opens a safetensors, PyTorch or HDF5 file, the index of a sharded checkpoint, or a folder that holds one of the files
-/// of kFolderFiles, of which the first that is there counts. Files are told apart by their first bytes, HDF5 also by its
-/// ending. Throws Error{no_input} when there is nothing to read, Error{unsupported} naming a known format that is not
-/// read, Error{malformed} and Error{limit} for bad files.
+/// Opens a safetensors, PyTorch or HDF5 file, the index of a sharded checkpoint, or a folder that holds one of the
+/// files of kFolderFiles, of which the first that is there counts. Files are told apart by their first bytes, HDF5 also
+/// by its ending. Throws Error{no_input} when there is nothing to read, Error{unsupported} naming a known format that
+/// is not read, Error{malformed} and Error{limit} for bad files.
 std::unique_ptr<Checkpoint> open_checkpoint(const std::filesystem::path& file_or_folder);
 
 }  // namespace lathe

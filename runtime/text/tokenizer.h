@@ -26,10 +26,10 @@ class Tokenizer {
   /// range.
   explicit Tokenizer(TokenizerSpec spec);
 
-  /// The ids of [CLS] text [SEP], with spec().text_prefix before the text, or of byte-level BPE with the begin token where spec().add_begin: at most
-  /// `max_length` of them (at least as many as there are begin and end tokens, else Error{usage}), of which those at
-  /// the end of the text are cut. Added tokens in the text are found. Any bytes are accepted; what is not UTF-8 is read
-  /// as U+FFFD.
+  /// The ids of [CLS] text [SEP], with spec().text_prefix before the text, or of byte-level BPE with the begin token
+  /// where spec().add_begin: at most `max_length` of them (at least as many as there are begin and end tokens, else
+  /// Error{usage}), of which those at the end of the text are cut. Added tokens in the text are found. Any bytes are
+  /// accepted; what is not UTF-8 is read as U+FFFD.
   std::vector<int32_t> encode(std::string_view text, size_t max_length) const;
   /// Cut at spec().max_length.
   std::vector<int32_t> encode(std::string_view text) const { return encode(text, spec_->max_length); }
