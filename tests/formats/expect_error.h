@@ -23,4 +23,17 @@ void expect_error(Errc code, const std::vector<std::string>& parts, Action actio
   FAIL_CHECK("no error, expected " << errc_name(code));
 }
 
+/// Each case, in a section of its own, must be refused by read(case), with its code and a message that contains its
+/// parts and the path. A case has `name`, `parts` and `code`.
+template <class Case, class Read>
+void expect_all_refused(const std::vector<Case>& cases, const std::string& path, const Read& read) {
+  for (const Case& bad : cases) {
+    DYNAMIC_SECTION(bad.name) {
+      std::vector<std::string> parts = bad.parts;
+      parts.push_back(path);
+      expect_error(bad.code, parts, [&] { read(bad); });
+    }
+  }
+}
+
 }  // namespace lathe::test

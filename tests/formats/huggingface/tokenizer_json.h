@@ -24,13 +24,7 @@ struct BadTokenizer {
 
 /// Each in a section of its own.
 inline void expect_all_refused(const std::vector<BadTokenizer>& cases) {
-  for (const BadTokenizer& bad : cases) {
-    DYNAMIC_SECTION(bad.name) {
-      std::vector<std::string> parts = bad.parts;
-      parts.emplace_back(kTokenizerPath);
-      expect_error(bad.code, parts, [&] { parse_tokenizer(bad.json); });
-    }
-  }
+  expect_all_refused(cases, kTokenizerPath, [](const BadTokenizer& bad) { parse_tokenizer(bad.json); });
 }
 
 }  // namespace lathe::test

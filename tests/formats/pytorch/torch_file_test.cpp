@@ -47,13 +47,7 @@ struct BadFile {
 };
 
 void expect_all_refused(const std::vector<BadFile>& cases) {
-  for (const BadFile& bad : cases) {
-    DYNAMIC_SECTION(bad.name) {
-      std::vector<std::string> parts = bad.parts;
-      parts.emplace_back(kPath);
-      expect_error(bad.code, parts, [&] { read(bad.file); });
-    }
-  }
+  test::expect_all_refused(cases, kPath, [](const BadFile& bad) { read(bad.file); });
 }
 
 std::vector<std::string> names_of(const TorchContents& contents) {

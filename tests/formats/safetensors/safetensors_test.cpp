@@ -36,13 +36,7 @@ struct BadFile {
 };
 
 void expect_all_refused(const std::vector<BadFile>& cases) {
-  for (const BadFile& bad : cases) {
-    DYNAMIC_SECTION(bad.name) {
-      std::vector<std::string> parts = bad.parts;
-      parts.emplace_back(kPath);
-      expect_error(bad.code, parts, [&] { parse(bad.file); });
-    }
-  }
+  test::expect_all_refused(cases, kPath, [](const BadFile& bad) { parse(bad.file); });
 }
 
 BadFile bad_header(const char* name, const std::string& header, std::vector<std::string> parts,
