@@ -53,6 +53,11 @@ DenseWeight product(const std::string& name, const EncodedTensor& up, const Enco
 
 }  // namespace
 
+void check_intact(const Artifact& artifact) {
+  const std::vector<std::string> faults = artifact.verify();
+  if (!faults.empty()) fail(Errc::malformed, message(artifact.file().path(), ": ", faults.front()));
+}
+
 std::vector<DenseWeight> dense_weights(const Artifact& artifact) {
   std::vector<DenseWeight> weights;
   std::set<std::string> used;

@@ -19,6 +19,9 @@ struct DenseWeight {
   std::function<void(const std::function<void(std::span<const float>)>& sink)> write;
 };
 
+/// Throws Error{malformed} naming the file and the first fault that Artifact::verify() finds. For every export.
+void check_intact(const Artifact& artifact);
+
 /// In no particular order. The weights read `artifact`, which outlives them.
 std::vector<DenseWeight> dense_weights(const Artifact& artifact);
 

@@ -12,8 +12,8 @@
 namespace lathe {
 namespace {
 
-uint8_t byte_at(const std::byte* data, size_t i) { return static_cast<uint8_t>(data[i]); }
-float half_at(const std::byte* data) { return f16_to_f32(load_le<uint16_t>(data)); }
+using detail::byte_at;
+using detail::half_at;
 
 void decode_f32(const std::byte* data, size_t blocks, float* out) { std::memcpy(out, data, blocks * sizeof(float)); }
 

@@ -3,14 +3,8 @@
 #include <array>
 #include <cmath>
 
-#include "formats/artifact/bytes.h"
-#include "formats/artifact/half.h"
-
 namespace lathe::detail {
 namespace {
-
-uint8_t byte_at(const std::byte* data, size_t i) { return static_cast<uint8_t>(data[i]); }
-float half_at(const std::byte* data) { return f16_to_f32(load_le<uint16_t>(data)); }
 
 /// Two bits of number i of 256: each half of the block is four runs of 32, which share its 32 bytes.
 int two_bits(const std::byte* packed, size_t i) {

@@ -4,7 +4,14 @@
 
 #include <cstddef>
 
+#include "formats/artifact/bytes.h"
+#include "formats/artifact/half.h"
+
 namespace lathe::detail {
+
+// What blocks of every type are read with.
+inline uint8_t byte_at(const std::byte* data, size_t i) { return static_cast<uint8_t>(data[i]); }
+inline float half_at(const std::byte* data) { return f16_to_f32(load_le<uint16_t>(data)); }
 
 void decode_q2_k(const std::byte* data, size_t blocks, float* out);
 void decode_q3_k(const std::byte* data, size_t blocks, float* out);

@@ -26,8 +26,7 @@ constexpr std::array<std::string_view, 4> kWordPieceClasses = {"BertTokenizer", 
 WordPieceOptions options_from(const TokenizerConfig& config) {
   WordPieceOptions options;
   if (const Json* type = config.find("tokenizer_class")) {
-    std::string_view name = type->as_string(config.subject("tokenizer_class"));
-    if (name.ends_with("Fast")) name.remove_suffix(4);
+    const std::string name = config.class_name();
     if (std::find(kWordPieceClasses.begin(), kWordPieceClasses.end(), name) == kWordPieceClasses.end()) {
       fail(Errc::unsupported, message(config.subject("tokenizer_class"), " is ", type->excerpt(),
                                       ", supported without a tokenizer.json are BERT and its kin"));
@@ -84,13 +83,14 @@ bool is_present(const path& file) {
 
 TokenizerSpec read_hf_tokenizer(const path& model_folder, std::vector<std::string>& notes) {
   const TokenizerConfig config = detail::read_tokenizer_config(model_folder);
+  const TokenizerConfig map = detail::read_special_tokens_map(model_folder);
   const path json = model_folder / "tokenizer.json";
   const path vocab = model_folder / "vocab.txt";
   TokenizerSpec spec;
   if (is_present(json)) {
     const MappedFile file(json);
     spec = parse_tokenizer_json(text_of(file), file.path());
-    detail::apply_bert_class(model_folder, config, spec, notes);
+    detail::apply_bert_class(model_folder, config, map, spec, notes);
     detail::apply_prefix_space(config, spec);
   } else if (is_present(vocab)) {
     const MappedFile file(vocab);
@@ -102,7 +102,7 @@ TokenizerSpec read_hf_tokenizer(const path& model_folder, std::vector<std::strin
          message(model_folder.string(),
                  " has no tokenizer, expected tokenizer.json or vocab.txt or vocab.json with merges.txt"));
   }
-  detail::add_tokens_beside(model_folder, config, spec);
+  detail::add_tokens_beside(model_folder, config, map, spec);
   if (spec.kind == TokenizerKind::byte_bpe) {
     detail::finish_byte_bpe(model_folder, config, spec);
     spec.max_length = max_length(model_folder, config, kAnyLength);

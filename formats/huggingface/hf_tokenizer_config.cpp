@@ -32,8 +32,7 @@ std::string read_text(const path& file) {
 const ClassRow& class_of(const TokenizerConfig& config) {
   const Json* type = config.find("tokenizer_class");
   if (type == nullptr) return kClasses[0];
-  std::string_view name = type->as_string(config.subject("tokenizer_class"));
-  if (name.ends_with("Fast")) name.remove_suffix(4);
+  const std::string name = config.class_name();
   for (const ClassRow& row : kClasses) {
     if (row.name == name) return row;
   }
@@ -77,6 +76,16 @@ void read_end_ids(const path& file, TokenizerSpec& spec) {
   for (const Json& id : ids->items(subject)) add(id);
 }
 
+TokenizerConfig read_config(const path& file) {
+  TokenizerConfig config;
+  config.path = file.string();
+  if (std::optional<Json> json = find_json_file(config.path)) {
+    static_cast<void>(json->members(config.path));  // an object
+    config.json = std::move(*json);
+  }
+  return config;
+}
+
 }  // namespace
 
 bool TokenizerConfig::boolean(std::string_view field, bool fallback) const {
@@ -91,15 +100,17 @@ std::string TokenizerConfig::token(std::string_view field, std::string_view fall
   return value->as_string(subject(field));
 }
 
-TokenizerConfig read_tokenizer_config(const path& folder) {
-  TokenizerConfig config;
-  config.path = (folder / "tokenizer_config.json").string();
-  if (std::optional<Json> json = find_json_file(config.path)) {
-    static_cast<void>(json->members(config.path));  // an object
-    config.json = std::move(*json);
-  }
-  return config;
+std::string TokenizerConfig::class_name() const {
+  const Json* type = find("tokenizer_class");
+  if (type == nullptr) return {};
+  std::string name = type->as_string(subject("tokenizer_class"));
+  if (name.ends_with("Fast")) name.resize(name.size() - 4);
+  return name;
 }
+
+TokenizerConfig read_tokenizer_config(const path& folder) { return read_config(folder / "tokenizer_config.json"); }
+
+TokenizerConfig read_special_tokens_map(const path& folder) { return read_config(folder / "special_tokens_map.json"); }
 
 TokenizerSpec read_vocab_and_merges(const path& folder, const TokenizerConfig& config) {
   const ClassRow& row = class_of(config);

@@ -10,7 +10,8 @@
 
 namespace lathe::detail {
 
-/// A field of tokenizer_config.json; null, as an absent one, keeps the default.
+/// tokenizer_config.json, or special_tokens_map.json, which has some of its fields; a null field, as an absent one,
+/// keeps the default.
 struct TokenizerConfig {
   Json json = Json::object();
   std::string path;
@@ -21,12 +22,15 @@ struct TokenizerConfig {
     return value == nullptr || value->is_null() ? nullptr : value;
   }
   bool boolean(std::string_view field, bool fallback) const;
+  /// tokenizer_class without a final "Fast"; empty where the file names none.
+  std::string class_name() const;
   /// A token is a string or an object with its "content".
   std::string token(std::string_view field, std::string_view fallback) const;
 };
 
 /// Empty where the folder has none.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
+TokenizerConfig read_special_tokens_map(const std::filesystem::path& folder);
 
 /// vocab.json with merges.txt, of the classes of tokenizers for which these are enough. Errors as read_hf_tokenizer.
 TokenizerSpec read_vocab_and_merges(const std::filesystem::path& folder, const TokenizerConfig& config);

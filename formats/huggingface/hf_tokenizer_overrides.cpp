@@ -26,17 +26,8 @@ bool is_one_of(std::string_view name, const Names& names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// tokenizer_class without a final "Fast"; empty where the file names none.
-std::string class_name(const TokenizerConfig& config) {
-  const Json* type = config.find("tokenizer_class");
-  if (type == nullptr) return {};
-  std::string name = type->as_string(config.subject("tokenizer_class"));
-  if (name.ends_with("Fast")) name.resize(name.size() - 4);
-  return name;
-}
-
 bool is_bert_class(const path& folder, const TokenizerConfig& config) {
-  if (const std::string name = class_name(config); !name.empty()) return is_one_of(name, kBertClasses);
+  if (const std::string name = config.class_name(); !name.empty()) return is_one_of(name, kBertClasses);
   const std::optional<Json> model = find_json_file(folder / "config.json");
   const Json* type = model ? model->find("model_type") : nullptr;
   return type != nullptr && type->is_string() && is_one_of(type->as_string("model_type"), kBertModels);
@@ -60,16 +51,10 @@ void apply_switch(const TokenizerConfig& config, const SwitchRow& row, bool fall
                           ", against the normalizer of tokenizer.json: it wins, as it does in transformers"));
 }
 
-/// A token's text where the folder names it in tokenizer_config.json or else in special_tokens_map.json.
-std::optional<std::string> named_token(const path& folder, const TokenizerConfig& config, std::string_view field) {
-  if (config.find(field) != nullptr) return config.token(field, "");
-  TokenizerConfig map;
-  map.path = (folder / "special_tokens_map.json").string();
-  std::optional<Json> json = find_json_file(map.path);
-  if (!json) return std::nullopt;
-  map.json = std::move(*json);
-  if (map.find(field) == nullptr) return std::nullopt;
-  return map.token(field, "");
+/// The first of the files that names the token; null where none does.
+const TokenizerConfig* naming(std::string_view field, const TokenizerConfig& config, const TokenizerConfig& map) {
+  if (config.find(field) != nullptr) return &config;
+  return map.find(field) != nullptr ? &map : nullptr;
 }
 
 // ---- tokens beside the tokenizer ----
@@ -169,8 +154,8 @@ void add_token(TokenBeside beside, IdsByToken& ids, TokenizerSpec& spec) {
 
 }  // namespace
 
-void apply_bert_class(const path& folder, const TokenizerConfig& config, TokenizerSpec& spec,
-                      std::vector<std::string>& notes) {
+void apply_bert_class(const path& folder, const TokenizerConfig& config, const TokenizerConfig& map,
+                      TokenizerSpec& spec, std::vector<std::string>& notes) {
   if (spec.kind != TokenizerKind::wordpiece || !is_bert_class(folder, config)) return;
   apply_switch(config, kLowerCase, true, spec, notes);
   apply_switch(config, kAccents, spec.lowercase, spec, notes);
@@ -178,9 +163,10 @@ void apply_bert_class(const path& folder, const TokenizerConfig& config, Tokeniz
   const std::pair<const char*, uint32_t> tokens[] = {
       {"cls_token", spec.begin_id}, {"sep_token", spec.end_id}, {"unk_token", spec.unknown_id}};
   for (const auto& [field, id] : tokens) {
-    const std::optional<std::string> name = named_token(folder, config, field);
-    if (!name || *name == spec.vocabulary[id]) continue;
-    fail(Errc::unsupported, message(config.subject(field), " (or special_tokens_map.json) is ", printable(*name), ", ",
+    const TokenizerConfig* file = naming(field, config, map);
+    const std::string name = file == nullptr ? spec.vocabulary[id] : file->token(field, "");
+    if (name == spec.vocabulary[id]) continue;
+    fail(Errc::unsupported, message(config.subject(field), " (or special_tokens_map.json) is ", printable(name), ", ",
                                     (folder / "tokenizer.json").string(), " has ", printable(spec.vocabulary[id]),
                                     ": versions of transformers take one or the other; make them agree"));
   }
@@ -188,7 +174,7 @@ void apply_bert_class(const path& folder, const TokenizerConfig& config, Tokeniz
 
 void apply_prefix_space(const TokenizerConfig& config, TokenizerSpec& spec) {
   if (spec.kind != TokenizerKind::byte_bpe) return;
-  const bool is_gpt2 = class_name(config) == kGpt2Class;
+  const bool is_gpt2 = config.class_name() == kGpt2Class;
   const bool value = config.boolean("add_prefix_space", is_gpt2 ? false : spec.add_prefix_space);
   if (value == spec.add_prefix_space) return;
   if (is_gpt2) {
@@ -200,19 +186,14 @@ void apply_prefix_space(const TokenizerConfig& config, TokenizerSpec& spec) {
                                   "make them agree"));
 }
 
-void add_tokens_beside(const path& folder, const TokenizerConfig& config, TokenizerSpec& spec) {
+void add_tokens_beside(const path& folder, const TokenizerConfig& config, const TokenizerConfig& map,
+                       TokenizerSpec& spec) {
   std::vector<TokenBeside> tokens;
   read_decoder(config, tokens);
   read_added_tokens_json(folder, tokens);
   std::stable_sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   read_special_lists(config, tokens);
-  TokenizerConfig map;
-  map.path = (folder / "special_tokens_map.json").string();
-  if (std::optional<Json> json = find_json_file(map.path)) {
-    static_cast<void>(json->members(map.path));  // an object
-    map.json = std::move(*json);
-    read_special_lists(map, tokens);
-  }
+  read_special_lists(map, tokens);
   if (tokens.empty()) return;
   IdsByToken ids;
   for (uint32_t id = 0; id < spec.vocabulary.size(); ++id) ids.emplace(spec.vocabulary[id], id);

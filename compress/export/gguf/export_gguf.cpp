@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "compress/export/dense_weights.h"
 #include "compress/export/gguf/gguf_metadata.h"
 #include "compress/export/gguf/gguf_weights.h"
 #include "compress/source/task.h"
@@ -122,8 +123,7 @@ std::string source_name(const Artifact& artifact) {
 
 GgufExport export_gguf(const Artifact& artifact, GgufExportType type, const std::filesystem::path& output) {
   const std::string& file = artifact.file().path();
-  const std::vector<std::string> faults = artifact.verify();
-  if (!faults.empty()) fail(Errc::malformed, message(file, ": ", faults.front()));
+  check_intact(artifact);
   const TypeRow& types = kTypes[type];
   const Task task = stored_task(artifact);
   const GgufArchitectureRow& row = gguf_architecture_of(task, file);

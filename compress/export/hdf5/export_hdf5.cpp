@@ -16,8 +16,7 @@ constexpr size_t kMaxAttributes = 1000;
 }  // namespace
 
 Hdf5Export export_hdf5(const Artifact& artifact, const std::filesystem::path& output) {
-  const std::vector<std::string> faults = artifact.verify();
-  if (!faults.empty()) fail(Errc::malformed, message(artifact.file().path(), ": ", faults.front()));
+  check_intact(artifact);
   Hdf5Export result;
   std::vector<Hdf5Output> outputs;
   for (DenseWeight& weight : dense_weights(artifact)) {

@@ -44,9 +44,10 @@ std::vector<std::string> copied_files(const path& model) {
   return files;
 }
 
-std::string text_of(const path& file) {
-  const MappedFile mapped(file);
-  return {reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size()};
+void copy_whole(const path& from, const path& to) {
+  AtomicFile out(to);
+  out.append(MappedFile(from).bytes());
+  out.commit();
 }
 
 /// The config with f32 as the type of weights, which newer libraries load them in.
@@ -125,8 +126,7 @@ std::vector<path> folder_export_files(const path& model, const path& output) {
 }
 
 FolderExport export_folder(const Artifact& artifact, const path& model, const path& output) {
-  const std::vector<std::string> faults = artifact.verify();
-  if (!faults.empty()) fail(Errc::malformed, message(artifact.file().path(), ": ", faults.front()));
+  check_intact(artifact);
   const SourceModel source = open_source(model, false);
   const std::vector<DenseWeight> weights = dense_weights(artifact);
   const Outputs outputs = match_weights(source, weights);
@@ -137,7 +137,7 @@ FolderExport export_folder(const Artifact& artifact, const path& model, const pa
   for (const std::string& file : copied_files(model)) {
     std::filesystem::create_directories((output / file).parent_path(), error);
     if (error) fail(Errc::cannot_create, message((output / file).string(), ": cannot create its folder"));
-    write_file(output / file, text_of(model / file));
+    copy_whole(model / file, output / file);
   }
   write_file(output / kConfigFile, config_text(model / kConfigFile));
   write_weights(output / kWeightsFile, outputs);

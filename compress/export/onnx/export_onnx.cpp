@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compress/export/dense_weights.h"
 #include "compress/export/onnx/onnx_program.h"
 #include "compress/export/onnx/onnx_weights.h"
 #include "compress/job/version.h"
@@ -89,8 +90,7 @@ OnnxExport export_onnx(const Artifact& artifact, std::optional<OnnxExportType> t
   const TextFacts texts = text_facts(artifact, program);
   describe(artifact, texts, program.model);
   onnx_file_bytes(program.model, output.string());  // refuses what is too large
-  const std::vector<std::string> faults = artifact.verify();
-  if (!faults.empty()) fail(Errc::malformed, message(artifact.file().path(), ": ", faults.front()));
+  check_intact(artifact);
   result.bytes = write_onnx(output, program.model);
   result.types.assign(program.types.begin(), program.types.end());
   result.notes = notes_of(program, result.type, texts);
